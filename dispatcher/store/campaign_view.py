@@ -15,7 +15,7 @@ from dispatcher.core.schedule.hours import END_OF_TIME_MS
 from dispatcher.core.waves.state import WaveStanding
 from dispatcher.store.fold.tallies import Tally, summed
 from dispatcher.store.meanings import Meaning
-from dispatcher.store.views import CampaignView, Failure, Source, StreamDay, StreamView
+from dispatcher.store.views import CampaignView, Failure, Move, Source, StreamDay, StreamView
 from schemas.records import StreamTerms
 from schemas.states import EXPIRED, LEFT_OUT
 
@@ -37,6 +37,7 @@ class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
     late: Mapping[tuple[str, int], int]
     failures: Sequence[tuple[str, int, Source, str, int]]
     unknown_since_ms: int | None
+    moves: Sequence[Move] = ()
 
     @property
     def by_account(self) -> dict[str, Tally]:
@@ -71,6 +72,9 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     sent: dict[str, int] = {}
     for leg in record.legs:
         sent[leg.account] = sent.get(leg.account, 0) + leg.recipients
+    for move in now.moves:
+        sent[move.account] = sent.get(move.account, 0) - move.recipients
+        sent[move.to] = sent.get(move.to, 0) + move.recipients
     by_account, late = now.by_account, now.late_by_account
     accounts = {
         account: _account(sent.get(account, 0), by_account.get(account), late.get(account, 0), campaign.cancelled)
@@ -133,6 +137,9 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         deferred=record.deferred,
         deferred_of=record.deferred_of,
         waves=waves,
+        moves=tuple(sorted(now.moves, key=lambda move: (move.first_ms, move.account, move.to, move.why, move.back))),
+        failover_after_s=record.failover_after_ms / 1000,
+        fail_back=campaign.fails_back,
         stream=_stream(now, record.stream, takes_messages=takes_messages) if record.stream is not None else None,
         counts=counts,
         accounts=accounts,

@@ -256,6 +256,13 @@ class Store(Protocol):
         """For each partition of `lanes` in this delivery, the largest offset of `jobs` that its intents name."""
         ...
 
+    def moves_needed(self, delivery: Delivery) -> dict[int, int]:
+        """For each partition of `lanes`, the largest offset of a Moved that must be folded with, or before, this.
+
+        Its recipients are announced, or moved on, in these journals. Their jobs must be in the store.
+        """
+        ...
+
     def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
         """The batches whose numbers must be added before these `lanes` records are folded."""
         ...

@@ -66,6 +66,21 @@ class StreamView(msgspec.Struct, frozen=True, kw_only=True):
     days: tuple[StreamDay, ...]
 
 
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """Recipients of a campaign that were moved from one account to another, and what had stopped the first one.
+
+    `why`: a word of schemas.records.Why; `back`: they returned.
+    """
+
+    account: str
+    to: str
+    why: str
+    back: bool
+    recipients: int
+    first_ms: int
+    last_ms: int
+
+
 class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     """One launched campaign with its counts now. `counts` is the sum of `accounts` plus the rejected rows.
 
@@ -75,7 +90,8 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     its lists if several were launched together. `carriers`: recipients by the word of their carrier at the launch.
     `hours` (as core/schedule/hours.py writes them) are those in which it may be sent; `ends_ms` is when the rest is
     held until it is resumed, None: never. `held`: what holds it now, even if nothing is queued. `deferred`: the drafts
-    of who was over the frequency cap; `deferred_of`: it is one of that campaign.
+    of who was over the frequency cap; `deferred_of`: it is one of that campaign. `moves`: by accounts and reason;
+    `accounts` has those who were moved at the account that they were moved to.
     """
 
     id: str = msgspec.field(name="campaign")
@@ -118,6 +134,9 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     deferred: tuple[Deferred, ...] = ()
     deferred_of: str = ""
     waves: WaveStanding | None = None
+    moves: tuple[Move, ...] = ()
+    failover_after_s: float = 0.0
+    fail_back: bool = False
     stream: StreamView | None = None
 
 

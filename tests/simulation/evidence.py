@@ -21,7 +21,7 @@ from dispatcher.core.results.journal import JoinedChunk, JoinedJob, JournalFold
 from dispatcher.core.results.message_evidence import MessageProof, MessageSearch
 from dispatcher.core.results.places import chunk_id, chunk_of, intent_of, lane_place
 from dispatcher.core.results.recipient_ids import RecipientIds
-from schemas.records import Decided, Job, Reports, Resolved, ResolvedAs
+from schemas.records import Decided, Job, Moved, Reports, Resolved, ResolvedAs
 from schemas.states import State
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.recall import remembers
@@ -187,6 +187,8 @@ class Books:
     def contested(self, chunk: JoinedChunk) -> None: ...
 
     def sent(self, chunk: JoinedChunk, sent_ms: int) -> None: ...
+
+    def moved_away(self, job: JoinedJob, moved: Moved) -> None: ...
 
     def odd(self, what: str) -> None: ...
 

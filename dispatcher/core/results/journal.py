@@ -27,12 +27,15 @@ from dispatcher.core.lane.state import TRANSITIONS, ChunkEvent, ChunkState, name
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.results.places import PIECES, chunk_id, lane_place
 from dispatcher.core.results.recipient_ids import PARTS_MAX, RecipientIds, of_numbers, of_texts
-from schemas.records import AnyRecord, Effect, Intent, LeftOut, Outcome, Outcomes, Owned, Resolved, why_left_out
+from schemas.records import AnyRecord, Effect, Intent, LeftOut, Moved, Outcome, Outcomes, Owned, Resolved, why_left_out
 from schemas.states import EXPIRED, State
 
 
 class JoinedJob(msgspec.Struct, frozen=True, gc=False):
-    """A job as the results know it. `id` and `batch` are places in the log, see `lane_place` and `spread_place`."""
+    """A job as the results know it. `id` and `batch` are places in the log, see `lane_place` and `spread_place`.
+
+    `moved`: the place of the Moved that its recipients come from; -1: the launch gave them to this account.
+    """
 
     id: int
     campaign: str
@@ -40,6 +43,7 @@ class JoinedJob(msgspec.Struct, frozen=True, gc=False):
     account: str
     batch: int
     number: int
+    moved: int = -1
 
 
 class JoinedChunk(msgspec.Struct, gc=False):
@@ -130,6 +134,10 @@ class Ledger(Protocol):
         """A request went out."""
         ...
 
+    def moved_away(self, job: JoinedJob, moved: Moved) -> None:
+        """Queued recipients of this job belong to another account from now on."""
+        ...
+
     def odd(self, what: str) -> None:
         """An impossible record; it is counted and ignored."""
         ...
@@ -172,6 +180,12 @@ class JournalFold:
                     self._move(chunk, Owned, record.at_ms, ledger)
             case Resolved():
                 self._resolved(offset, record, ledger)
+            case Moved():
+                job = ledger.job(lane_place(self.partition, record.job))
+                if job is None:
+                    ledger.odd("recipients of a job that is not in the log are moved")
+                else:
+                    ledger.moved_away(job, record)
 
     def _intent(self, offset: int, intent: Intent, ledger: Ledger) -> None:
         job = ledger.job(lane_place(self.partition, intent.job))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.records import Job
 from schemas.topics import LANE_PARTITIONS, SPREAD_PARTITIONS
 
 PIECES: Final = 65_536
@@ -16,6 +17,11 @@ PIECES: Final = 65_536
 def lane_place(partition: int, offset: int) -> int:
     """A place in a per-lane topic."""
     return offset * LANE_PARTITIONS + partition
+
+
+def move_place(job: Job) -> int:
+    """The place of the Moved that a job's recipients come from; -1: the launch gave them to its account."""
+    return -1 if job.moved is None else lane_place(job.moved.partition, job.moved.offset)
 
 
 def spread_place(partition: int, offset: int) -> int:

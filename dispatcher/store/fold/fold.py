@@ -37,6 +37,7 @@ from schemas.records import (
     Inbound,
     Job,
     Launched,
+    Moved,
     Rejects,
     Reports,
     Scheduled,
@@ -319,6 +320,10 @@ class Fold:
 
     def sent(self, chunk: JoinedChunk, sent_ms: int) -> None:
         self._tallies.of(self._key(chunk)).sent(sent_ms)
+
+    def moved_away(self, job: JoinedJob, moved: Moved) -> None:
+        key = job.campaign, job.attempt, moved.account, moved.as_job.account, str(moved.why), moved.back
+        self._tallies.moved(key, moved.as_job.count, moved.at_ms)
 
     def odd(self, what: str) -> None:
         self._tallies.odd("lanes", what)

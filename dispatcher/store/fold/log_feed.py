@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from dispatcher.errors import LogDamaged
@@ -66,11 +66,14 @@ class Joining:
         offsets = self._store.offsets()
         news = {place: _from(records, offsets[place]) for place, records in delivery.items()}
         inputs = {place: records for place, records in news.items() if place[0] in INPUTS and records}
-        joined = {place: records for place, records in news.items() if place[0] not in INPUTS and records}
+        joined: Delivery = {place: records for place, records in news.items() if place[0] not in INPUTS and records}
         if inputs:
             await asyncio.to_thread(self._store.take_inputs, inputs)
         if joined:
             await self._read_jobs(joined)
+            while moves := await asyncio.to_thread(self._store.moves_needed, joined):
+                joined = await self._with_moves(joined, moves)
+                await self._read_jobs(joined)
             await self._load(await asyncio.to_thread(self._store.batches_needed, joined))
             await asyncio.to_thread(self._store.take, joined)
 
@@ -179,6 +182,20 @@ class Joining:
                 if not records:
                     break  # the journal names a missing job: the fold counts it as odd
                 await asyncio.to_thread(self._store.take_inputs, {place: records})
+
+    async def _with_moves(self, joined: Delivery, moves: Mapping[int, int]) -> Delivery:
+        """These records, and other journals as far as they moved recipients here: whoever is announced left before."""
+        more = dict(joined)
+        for partition, offset in moves.items():
+            place = ("lanes", partition)
+            records = list(more.get(place, ()))
+            while (at := records[-1].offset + 1 if records else self._store.offsets()[place]) <= offset:
+                found = await self._log.read(*place, at, records_max=READ_RECORDS_MAX)
+                if not found:
+                    raise LogDamaged(f"lanes/{partition} ends before offset {offset}, which moved jobs name")
+                records.extend(found)
+            more[place] = records
+        return more
 
     async def _load(self, wanted: list[BatchPlace]) -> None:
         for start in range(0, len(wanted), BATCHES_AT_ONCE):

@@ -89,12 +89,31 @@ class ReportTally(msgspec.Struct):
     repeats: int = 0
 
 
+MoveKey = tuple[str, str, str, str, str, bool]
+"""campaign, attempt, account, the account that it moved recipients to, why, and whether they went back."""
+
+
+class MoveSum(msgspec.Struct):
+    """Recipients that were moved, when the first and the last ones were."""
+
+    recipients: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+
+    def add(self, recipients: int, first_ms: int, last_ms: int) -> None:
+        """Add these."""
+        self.first_ms = min(self.first_ms, first_ms) if self.recipients else first_ms
+        self.last_ms = max(self.last_ms, last_ms)
+        self.recipients += recipients
+
+
 class Tallies:
     """All differences of one transaction."""
 
     def __init__(self) -> None:
         self.campaigns: dict[Key, Tally] = {}
         self.failures: dict[tuple[str, str, str, int, str, str], int] = {}  # key, source, code
+        self.moves: dict[MoveKey, MoveSum] = {}
         self.reports: dict[str, ReportTally] = {}
         self.oddities: dict[tuple[str, str], int] = {}  # topic, what
 
@@ -104,6 +123,10 @@ class Tallies:
         if tally is None:
             tally = self.campaigns[key] = Tally()
         return tally
+
+    def moved(self, key: MoveKey, recipients: int, at_ms: int) -> None:
+        """Recipients were moved to another account."""
+        self.moves.setdefault(key, MoveSum()).add(recipients, at_ms, at_ms)
 
     def failed(self, key: Key, source: str, code: str, recipients: int) -> None:
         """Add this many failures with this code."""

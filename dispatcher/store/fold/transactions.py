@@ -19,8 +19,8 @@ from dispatcher.store.fold.finished import finished
 from dispatcher.store.fold.fold import EXPIRE_CHUNKS_MAX, Decoded, Fold, decoded
 from dispatcher.store.fold.tables import Tables
 from dispatcher.store.port import INPUTS, BatchPlace, Delivery, LoadedBatch, Overtaken
-from schemas.records import Finished, Intent, StreamIntent
-from schemas.topics import TOPICS
+from schemas.records import Finished, Intent, Moved, StreamIntent
+from schemas.topics import LANE_PARTITIONS, TOPICS
 
 T = TypeVar("T")
 
@@ -99,10 +99,31 @@ class FoldingStore:
     def jobs_needed(self, delivery: Delivery) -> dict[int, int]:
         """A segment of a stream, as far as the intent has messages of it."""
         return {
-            partition: max(record.appended if isinstance(record, StreamIntent) else record.job for record in intents)
+            partition: max(record.appended if isinstance(record, StreamIntent) else record.job for record in named)
             for partition, records in self._journals(delivery).items()
-            if (intents := [record for _, record in records if isinstance(record, Intent)])
+            if (named := [record for _, record in records if isinstance(record, Intent | Moved)])
         }
+
+    def moves_needed(self, delivery: Delivery) -> dict[int, int]:
+        places = self._read(lambda: self._moves_named(delivery))
+        needed: dict[int, int] = {}
+        for place in places:
+            offset, partition = divmod(place, LANE_PARTITIONS)
+            records = delivery.get(("lanes", partition), ())
+            end = records[-1].offset + 1 if records else self.offsets()["lanes", partition]
+            if offset >= end:
+                needed[partition] = max(offset, needed.get(partition, 0))
+        return needed
+
+    def _moves_named(self, delivery: Delivery) -> set[int]:
+        """The places of the Moved that brought the recipients of these journals to their accounts."""
+        jobs = (
+            self._fold.working.job(lane_place(partition, record.job))
+            for partition, records in self._journals(delivery).items()
+            for _, record in records
+            if isinstance(record, Intent | Moved)
+        )
+        return {job.moved for job in jobs if job is not None and job.moved >= 0}
 
     def batches_needed(self, delivery: Delivery) -> list[BatchPlace]:
         named = [lane_place(partition, job) for partition, jobs in self._jobs(delivery).items() for job in jobs]

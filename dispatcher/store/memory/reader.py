@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+import msgspec
 import numpy as np
 
 from dispatcher import clock
@@ -30,6 +31,7 @@ from dispatcher.store.views import (
     InboundMarks,
     InboundMessage,
     InboundTally,
+    Move,
     Oddity,
     Page,
     RejectPage,
@@ -118,6 +120,11 @@ class MemoryReader:
                 if tuple(of) == key and recipients > 0
             ],
             unknown_since_ms=min(unknown_ms, default=None),
+            moves=[
+                Move(account=account, to=to, why=why, back=back, **msgspec.structs.asdict(move))
+                for (*of, account, to, why, back), move in kept.moves.items()
+                if tuple(of) == key
+            ],
         )
         return campaign_view(now, self._meaning)
 

@@ -18,7 +18,7 @@ from dispatcher.core.results.journal import JoinedChunk, JoinedJob
 from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import ParkedReports
 from dispatcher.core.streams.segments import Segment, StreamKey
-from dispatcher.store.fold.tallies import Key, ReportTally, Tally
+from dispatcher.store.fold.tallies import Key, MoveKey, MoveSum, ReportTally, Tally
 from dispatcher.store.views import DeadCount, DeadLetter
 from schemas.records import Control, Inbound, Launched, Rejects
 
@@ -99,6 +99,7 @@ class Kept(msgspec.Struct):
     parked: dict[tuple[str, str, int], ParkedReports] = {}  # account, vendor id, place
     tallies: dict[Key, Tally] = {}
     failures: dict[tuple[str, str, str, int, str, str], int] = {}  # key, source, code
+    moves: dict[MoveKey, MoveSum] = {}
     report_tallies: dict[str, ReportTally] = {}
     rejects: dict[tuple[str, str, int], Rejects] = {}  # campaign, attempt, part
     inbound: dict[int, KeptMessage] = {}

@@ -14,12 +14,12 @@ from dispatcher.core.results import inbound
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedChunk, JoinedJob
-from dispatcher.core.results.places import chunk_of, intent_of
+from dispatcher.core.results.places import chunk_of, intent_of, move_place
 from dispatcher.core.results.recipient_ids import IdRow
 from dispatcher.core.results.reports import Origin, ParkedReports
 from dispatcher.core.streams.segments import Segment, StreamKey
 from dispatcher.store.fold.tables import IdRange, JoinedBatch, Stretch
-from dispatcher.store.fold.tallies import ReportTally, Tallies, Tally, summed
+from dispatcher.store.fold.tallies import MoveSum, ReportTally, Tallies, Tally, summed
 from dispatcher.store.memory.rows import Kept, KeptBatch, KeptCampaign, KeptIds, KeptMessage, KeptResults
 from dispatcher.store.port import BatchPlace
 from dispatcher.store.views import DeadCount, DeadLetter
@@ -95,7 +95,7 @@ class MemoryTables:
         return self._kept.campaigns.get(campaign, KeptCampaign())
 
     def add_job(self, job_id: int, batch_id: int, job: Job) -> None:
-        joined = JoinedJob(job_id, job.campaign, job.attempt, job.account, batch_id, job.batch)
+        joined = JoinedJob(job_id, job.campaign, job.attempt, job.account, batch_id, job.batch, move_place(job))
         self._kept.jobs.setdefault(job_id, joined)
         reach = job.start + job.count
         batch = self._kept.batches.get(batch_id)
@@ -371,6 +371,10 @@ class MemoryReports:
         for failure, recipients in tallies.failures.items():
             if (total := kept.failures.pop(failure, 0) + recipients) != 0:
                 kept.failures[failure] = total
+        for move, added in tallies.moves.items():
+            total_moved = copy.copy(kept.moves.get(move, MoveSum()))
+            total_moved.add(added.recipients, added.first_ms, added.last_ms)
+            kept.moves[move] = total_moved
         for account, report in tallies.reports.items():
             before = kept.report_tallies.get(account, ReportTally())
             names = ReportTally.__struct_fields__

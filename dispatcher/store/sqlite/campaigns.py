@@ -13,7 +13,7 @@ from dispatcher.core.campaigns import campaign_of
 from dispatcher.store.campaign_view import CampaignNow, campaign_view
 from dispatcher.store.fold.tallies import COLUMNS, Tally
 from dispatcher.store.meanings import Meaning
-from dispatcher.store.views import CampaignView
+from dispatcher.store.views import CampaignView, Move
 from schemas import codec
 from schemas.records import Control, Launched
 
@@ -31,6 +31,9 @@ _LATE: Final = (
     f"{_OF} AND c.state = 2 AND c.expired = 0 AND c.sent_ms <= ? GROUP BY c.account, b.day"
 )
 _UNKNOWN_SINCE: Final = f"SELECT min(c.since_ms) FROM chunks c {_OF} AND {IS_UNKNOWN}"
+_MOVES: Final = (
+    "SELECT account, moved_to, why, back, recipients, first_ms, last_ms FROM moves WHERE campaign = ? AND attempt = ?"
+)
 _FAILURES: Final = (
     "SELECT account, day, source, code, recipients FROM failures WHERE campaign = ? AND attempt = ? AND recipients > 0"
 )
@@ -71,4 +74,8 @@ def _now(connection: sqlite3.Connection, encoded: bytes, now_ms: int, overdue_ms
         late=late,
         failures=connection.execute(_FAILURES, key).fetchall(),
         unknown_since_ms=since_ms,
+        moves=[
+            Move(account=account, to=to, why=why, back=bool(back), recipients=recipients, first_ms=first, last_ms=last)
+            for account, to, why, back, recipients, first, last in connection.execute(_MOVES, key)
+        ],
     )

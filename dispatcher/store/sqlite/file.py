@@ -47,6 +47,10 @@ CREATE TABLE tallies (
 CREATE TABLE failures (
     campaign TEXT, attempt TEXT, account TEXT, day INTEGER, source TEXT, code TEXT, recipients INTEGER NOT NULL,
     PRIMARY KEY (campaign, attempt, account, day, source, code)
+) WITHOUT ROWID;
+CREATE TABLE moves (
+    campaign TEXT, attempt TEXT, account TEXT, moved_to TEXT, why TEXT, back INTEGER, recipients INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, PRIMARY KEY (campaign, attempt, account, moved_to, why, back)
 ) WITHOUT ROWID
 """
 
@@ -61,7 +65,7 @@ CREATE TABLE campaigns (
 CREATE TABLE controls (campaign TEXT, word TEXT, record BLOB NOT NULL, PRIMARY KEY (campaign, word)) WITHOUT ROWID;
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, account TEXT NOT NULL,
-    batch INTEGER NOT NULL, number INTEGER NOT NULL
+    batch INTEGER NOT NULL, number INTEGER NOT NULL, moved INTEGER NOT NULL DEFAULT -1
 );
 CREATE TABLE batches (
     id INTEGER PRIMARY KEY, campaign TEXT NOT NULL, attempt TEXT NOT NULL, number INTEGER NOT NULL,
@@ -160,6 +164,7 @@ _OLD_SUMS: Final = (
     "first_sent_ms, last_sent_ms, last_report_ms, suppressed, 0, 0"
 )
 _FROM_8: Final = f"""
+ALTER TABLE jobs ADD COLUMN moved INTEGER NOT NULL DEFAULT -1;
 ALTER TABLE batches ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE streams (
     account TEXT, campaign TEXT, attempt TEXT, job INTEGER NOT NULL, count INTEGER NOT NULL, day INTEGER NOT NULL,
@@ -173,7 +178,7 @@ INSERT INTO failures SELECT campaign, attempt, account, 0, source, code, recipie
 DROP TABLE tallies_before;
 DROP TABLE failures_before
 """
-"""A log of a release with format 8 has no streams."""
+"""A log of a release with format 8 has no streams, and nobody was moved."""
 
 _UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6, 7: _FROM_7, 8: _FROM_8}
 

@@ -32,7 +32,7 @@ _ADD_TALLY: Final = (
 
 
 class ReportTables:
-    """The tables `parked`, `tallies`, `failures`, `report_counts` and `oddities`."""
+    """The tables `parked`, `tallies`, `failures`, `moves`, `report_counts` and `oddities`."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._run = connection.execute
@@ -86,6 +86,12 @@ class ReportTables:
         )
         if any(row[-1] < 0 for row in failures):
             self._run("DELETE FROM failures WHERE recipients = 0")
+        self._many(
+            "INSERT INTO moves VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET recipients = recipients + excluded.recipients, first_ms = min(first_ms, excluded.first_ms), "
+            "last_ms = max(last_ms, excluded.last_ms)",
+            [(*key, move.recipients, move.first_ms, move.last_ms) for key, move in tallies.moves.items()],
+        )
         self._many(
             "INSERT INTO report_counts VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET rows = rows + excluded.rows, "
             "waiting = waiting + excluded.waiting, applied = applied + excluded.applied, "

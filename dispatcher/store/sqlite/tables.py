@@ -7,6 +7,7 @@ import sqlite3
 from dispatcher.core.campaigns import first_counts
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedJob
+from dispatcher.core.results.places import move_place
 from dispatcher.core.streams.segments import Segment, StreamKey
 from dispatcher.store.sqlite import inbound as sqlite_inbound
 from dispatcher.store.sqlite.batches import BatchTables
@@ -100,8 +101,8 @@ class SqliteTables:
     def add_job(self, job_id: int, batch_id: int, job: Job) -> None:
         """A job and the batch it names."""
         self._run(
-            "INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, ?, ?, ?)",
-            (job_id, job.campaign, job.attempt, job.account, batch_id, job.batch),
+            "INSERT OR IGNORE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (job_id, job.campaign, job.attempt, job.account, batch_id, job.batch, move_place(job)),
         )
         self._run(
             "INSERT INTO batches (id, campaign, attempt, number, sha256, recipients) VALUES (?, ?, ?, ?, ?, ?) "

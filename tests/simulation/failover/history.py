@@ -1,15 +1,17 @@
-"""One history of accounts that fail over: outages and mishaps, then peace; then nobody waits who has somewhere to go."""
+"""One history of accounts that fail over: outages, mishaps, then peace; then nobody waits who has somewhere to go."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import ChunkState, LaneState
-from schemas.records import Cancelled, Checked, Decided, Flowed, ResolvedAs, WaveDecided
+from schemas.records import AnyRecord, Cancelled, Checked, Decided, Flowed, ResolvedAs, WaveDecided
 from schemas.topics import lane_partition
+from tests.simulation.failover.joined import join
 from tests.simulation.failover.team import (
     ACCOUNTS,
     CAMPAIGN,
@@ -28,8 +30,8 @@ END_S: Final = 150.0
 NEVER_S: Final = 10_000.0
 
 
-def play(seed: int) -> dict[str, int]:
-    """Play the history of this seed. Returns a few totals; raises Broken."""
+def play(seed: int, *, joined: bool = False) -> dict[str, int]:
+    """Play the history of this seed, with or without the join. Returns a few totals; raises Broken."""
     world = World(seed)
     rng = world.rng
     work = _work(rng)
@@ -69,8 +71,8 @@ def play(seed: int) -> dict[str, int]:
             world.at(outage.until_s + 1.0, partial(look_after, outage.account))
     for control in _controls(rng, work, cancels=cancels):
         world.after(*control(logs))
-    if rng.random() < 0.4:
-        world.after(rng.uniform(10, TROUBLE_S), partial(_decide, logs, vendor))
+    for _ in range(rng.choice([0, 1, 2])):
+        world.after(rng.uniform(5, TROUBLE_S), partial(_decide, logs, vendor))
     for second in range(int(TROUBLE_S), int(END_S), 2):  # a process that gave up starts again
         world.after(second, start_again)
     for second in range(int(TROUBLE_S), int(END_S) - 60, 20):
@@ -78,6 +80,8 @@ def play(seed: int) -> dict[str, int]:
             world.after(second, partial(look_after, account))
     world.run(START_S + END_S)
     _judge(world, logs, vendor, cancelled=cancels)
+    if joined:
+        join(logs, vendor)
     return {"moved": sum(each.as_job.count for each in logs.valid_moves), "took": len(vendor.took)}
 
 
@@ -114,11 +118,13 @@ def _work(rng: random.Random) -> Work:
     )
 
 
-def _controls(rng: random.Random, work: Work, *, cancels: bool) -> list:  # type: ignore[type-arg]
+def _controls(
+    rng: random.Random, work: Work, *, cancels: bool
+) -> list[Callable[[Logs], tuple[float, Callable[[], None]]]]:
     """Pauses, the second wave, a cancel: (when, what) of logs."""
-    found = []
+    found: list[Callable[[Logs], tuple[float, Callable[[], None]]]] = []
 
-    def put(at_s: float, record: object) -> None:
+    def put(at_s: float, record: AnyRecord) -> None:
         found.append(lambda logs: (at_s, partial(logs.campaigns.append, record)))
 
     if rng.random() < 0.3:

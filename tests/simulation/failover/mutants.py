@@ -16,6 +16,8 @@ from dispatcher.core.lane.moves.handover import Handovers
 from dispatcher.core.lane.state import ChunkState, LaneState
 from dispatcher.core.lane.work import CampaignWork, Piece
 from dispatcher.core.ownership import Ownership
+from dispatcher.store.fold.fold import Fold
+from dispatcher.store.fold.transactions import FoldingStore
 from schemas.records import AnyRecord, Checkpoint, Moved, Resolved, ResolvedAs
 
 Mutant = Callable[[MonkeyPatch], None]
@@ -58,8 +60,16 @@ def what_is_unknown_is_taken_for_not_sent_and_moved(patch: MonkeyPatch) -> None:
     def failover(self: LaneMoves, lane: AccountLane, *more: Any) -> Iterator[Effect]:
         for chunk in self._state.open.values():
             if chunk.state is ChunkState.UNKNOWN and chunk.account == lane.spec.account:
-                what = {"verdict": ResolvedAs.NOT_SENT, "at_ms": 0, "by": "failover"}
-                yield Append(Resolved(owner=self._owner, account=chunk.account, intent=chunk.intent, **what))  # type: ignore[arg-type]
+                yield Append(
+                    Resolved(
+                        owner=self._owner,
+                        account=chunk.account,
+                        intent=chunk.intent,
+                        verdict=ResolvedAs.NOT_SENT,
+                        at_ms=0,
+                        by="failover",
+                    )
+                )
         yield from original(self, lane, *more)
 
     patch.setattr(LaneMoves, "_failover", failover)
@@ -93,7 +103,7 @@ def _without(patch: MonkeyPatch, field: str) -> None:
         found = original(self, *arguments)
         if found.moves is None:
             return found
-        return msgspec.structs.replace(found, moves=msgspec.structs.replace(found.moves, **{field: ()}))  # type: ignore[arg-type]
+        return msgspec.structs.replace(found, moves=msgspec.structs.replace(found.moves, **{field: ()}))
 
     patch.setattr(LaneState, "checkpoint", checkpoint)
 
@@ -183,6 +193,19 @@ def a_moved_job_waits_behind_later_waves(patch: MonkeyPatch) -> None:
 
     patch.setattr(CampaignWork, "add_job", add_job)
 
+
+def results_read_who_is_announced_before_who_left(patch: MonkeyPatch) -> None:
+    patch.setattr(FoldingStore, "moves_needed", lambda self, delivery: {})
+
+
+def results_leave_who_moved_at_the_first_account(patch: MonkeyPatch) -> None:
+    patch.setattr(Fold, "moved_away", lambda self, job, moved: None)
+
+
+OF_THE_JOIN: Final[tuple[Mutant, ...]] = (
+    results_read_who_is_announced_before_who_left,
+    results_leave_who_moved_at_the_first_account,
+)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     a_job_is_handed_over_before_its_move_was_read_back,

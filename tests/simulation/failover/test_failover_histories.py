@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.failover.history import play
-from tests.simulation.failover.mutants import MUTANTS
+from tests.simulation.failover.mutants import MUTANTS, OF_THE_JOIN
 
 SEEDS = 16
 MUTANT_SEEDS_MAX = 400
@@ -15,6 +15,22 @@ MUTANT_SEEDS_MAX = 400
 def test_moved_recipients_are_texted_once_and_nobody_waits_who_has_an_account_to_go_to(first: int) -> None:
     totals = [play(seed) for seed in range(first, first + 8)]
     assert sum(total["moved"] for total in totals) > 100
+
+
+def test_the_equation_holds_for_each_account_whatever_of_the_log_was_read_first() -> None:
+    for seed in range(SEEDS, SEEDS + 6):
+        play(seed, joined=True)
+
+
+@pytest.mark.parametrize("mutant", OF_THE_JOIN, ids=lambda mutant: mutant.__name__)
+def test_the_join_of_failover_catches(mutant, monkeypatch) -> None:
+    mutant(monkeypatch)
+    for seed in range(MUTANT_SEEDS_MAX):
+        try:
+            play(seed, joined=True)
+        except (AssertionError, ValueError):
+            return
+    pytest.fail(f"{mutant.__name__} escaped {MUTANT_SEEDS_MAX} seeds")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

@@ -9,7 +9,7 @@ A piece that is being moved is out of the queue from the moment its Moved is giv
 account's inbox only after the Moved was read back as valid; from then on it is that account's.
 
 With `fail_back`, what was moved here returns once the account that it left has had no stop for as long. An account that
-must try a request to know that gets one recipient.
+must try a request to know whether its stop is over gets one recipient, and the others when it answered.
 """
 
 from __future__ import annotations
@@ -151,13 +151,17 @@ class LaneMoves:
             if not self._may_move(piece):
                 continue
             to = next((account for account in piece.job.then if self._stop_of(account) is None), None)
-            if to is None:
+            if to is not None:
+                work.take_out(piece)
+            else:
+                to = next((each for each in piece.job.then if self._wants_a_trial(each, campaign, now_s)), None)
                 if piece.job.then:
                     self.wake_s = min(self.wake_s, now_s + LOOK_S)
-                continue
+                if to is None:
+                    continue
+                piece = self._trial(to, campaign, work, piece, now_s)
             left = () if piece.job.moved is None else piece.job.moved.left
             then = tuple(account for account in piece.job.then if account != to)
-            work.take_out(piece)
             yield self._move(lane, piece, to, then, (*left, lane.spec.account), stop, now_s, now_ms)
 
     def _fail_back(
@@ -173,12 +177,7 @@ class LaneMoves:
                 home = next((at for at, each in enumerate(left) if self._wants_a_trial(each, campaign, now_s)), home)
                 if home == NO_ACCOUNT:
                     continue
-                self._tried_s[campaign.id, left[home]] = now_s
-                whole_piece, piece = piece, msgspec.structs.replace(piece, end=piece.start + 1)
-                if whole_piece.end == piece.end:
-                    work.take_out(whole_piece)
-                else:
-                    whole_piece.start += 1
+                piece = self._trial(left[home], campaign, work, piece, now_s)
             else:
                 work.take_out(piece)
             then = (*left[home + 1 :], lane.spec.account, *piece.job.then)
@@ -251,6 +250,16 @@ class LaneMoves:
         if stop is None or not stop.trying:
             return False
         return now_s >= self._tried_s.get((campaign.id, account), -float("inf")) + TRIAL_EVERY_S
+
+    def _trial(self, account: str, campaign: Campaign, work: CampaignWork, piece: Piece, now_s: float) -> Piece:
+        """The first recipient of this piece, taken out of the queue to try an account."""
+        self._tried_s[campaign.id, account] = now_s
+        first = msgspec.structs.replace(piece, end=piece.start + 1)
+        if piece.end == first.end:
+            work.take_out(piece)
+        else:
+            piece.start += 1
+        return first
 
 
 def _stands_still(lane: AccountLane) -> bool:
