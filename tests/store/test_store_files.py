@@ -138,6 +138,8 @@ def make_it_format_8(path: Path) -> None:
             old.execute(f"ALTER TABLE before RENAME TO {table}")
         old.execute("ALTER TABLE batches DROP COLUMN day")
         old.execute("DROP TABLE streams")
+        old.execute("ALTER TABLE jobs DROP COLUMN moved")
+        old.execute("DROP TABLE moves")
         old.execute("PRAGMA user_version = 8")
         old.commit()
 
