@@ -135,6 +135,7 @@ class CampaignLook(msgspec.Struct, frozen=True, kw_only=True):
 
     view: CampaignView
     pace: Pace
+    forecast: Forecast
     hindrances: Hindrances
     records_behind: int
     is_over: bool
@@ -175,31 +176,55 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
     )
 
 
+class CampaignWatch:
+    """Looks at one launched campaign again and again; its speed is measured between the looks."""
+
+    def __init__(self, session: Session, campaign: str) -> None:
+        self._session: Final = session
+        self._campaign: Final = campaign
+        self._speed: Final = Speed()
+        self._checked_s = float("-inf")
+        self._records_behind = 0
+        self._views: list[CampaignView] = []
+        self._found = Hindrances()
+
+    async def look(self) -> CampaignLook:
+        """The campaign now; every CHECK_EVERY_S also what stands beside it. Raises the errors of `show_campaign`."""
+        session = self._session
+        if not self._views:
+            await session.behind()
+        view, now_s = await view_of(session, self._campaign), time.monotonic()
+        if now_s - self._checked_s >= CHECK_EVERY_S:
+            self._records_behind = await session.late() if self._views else 0
+            self._views = await session.read(lambda reader: reader.campaigns())
+            self._found = await hindrances(session, [view])
+            self._checked_s = now_s
+        self._speed.saw(view.counts, now_s)
+        expected = _forecast(session, view, self._views, self._found)
+        now = pace(view, self._speed, session.config.accounts, expected)
+        return CampaignLook(
+            view=view,
+            pace=replace(now, waits_until_ms=waits_until_ms(view, session)),
+            forecast=expected,
+            hindrances=self._found,
+            records_behind=self._records_behind,
+            is_over=over([view]),
+        )
+
+
 async def watch_campaign(session: Session, campaign: str) -> AsyncGenerator[CampaignLook, None]:
     """One campaign repeatedly, until it is over; a draft that starts by itself from its launch on.
 
     Raises the errors of `show_campaign`, and UserError for a draft that does not start by itself.
     """
-    speed, records_behind = Speed(), 0
     await _until_launched(session, campaign)
-    await session.behind()
-    views = await session.read(lambda reader: reader.campaigns())
-    found = await hindrances(session, [view for view in views if view.id == campaign])
-    checked_s = time.monotonic()
+    watch = CampaignWatch(session, campaign)
     while True:
-        view, now_s = await view_of(session, campaign), time.monotonic()
-        speed.saw(view.counts, now_s)
-        is_over = over([view])
-        now = pace(view, speed, session.config.accounts, _forecast(session, view, views, found))
-        now = replace(now, waits_until_ms=waits_until_ms(view, session))
-        yield CampaignLook(view=view, pace=now, hindrances=found, records_behind=records_behind, is_over=is_over)
-        if is_over:
+        look = await watch.look()
+        yield look
+        if look.is_over:
             return
         await asyncio.sleep(LOOK_EVERY_S)
-        if now_s - checked_s >= CHECK_EVERY_S:
-            checked_s = now_s
-            records_behind, found = await session.late(), await hindrances(session, [view])
-            views = await session.read(lambda reader: reader.campaigns())
 
 
 async def _until_launched(session: Session, campaign: str) -> None:

@@ -1,0 +1,154 @@
+"""The page of one campaign, or of a draft: everything about it, its live part, its timeline, its carriers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from dispatcher.clock import now_ms
+from dispatcher.core.results.equation import PARTS, TERMS
+from dispatcher.service.campaigns.drafts import DraftView, find_draft
+from dispatcher.service.campaigns.timeline import campaign_timeline
+from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign
+from dispatcher.service.outcomes import OutcomesWanted, report_outcomes
+from producers.console.bars import bar
+from producers.console.pages.campaign.plans import kept_plan
+from producers.console.visit import Answer, ConsoleRoute, Events, Html, Visit
+from producers.console.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS
+
+FAILURES_SHOWN: Final = 20
+LIVE_EVERY_S: Final = 1.0
+
+
+async def campaign(visit: Visit) -> Answer:
+    """A campaign's page, or a draft's."""
+    id_ = visit.path["id"]
+    draft = await find_draft(visit.session, id_)
+    if draft is not None:
+        return await draft_page(visit, draft)
+    return await campaign_page(visit)
+
+
+async def campaign_page(visit: Visit, *, mistake: str = "", order: str = "", status: int = 200) -> Html:
+    """The page of a launched campaign; `mistake` stands beside the `order` that it is about."""
+    id_ = visit.path["id"]
+    shown = await show_campaign(visit.session, id_)
+    look = await CampaignWatch(visit.session, id_).look()
+    return Html(
+        "campaign/show.html",
+        {
+            **live_values(look),
+            "shown": shown,
+            "timeline": await campaign_timeline(visit.session, id_),
+            "actions": actions(shown),
+            "mistake": mistake,
+            "order": order,
+            "typed": dict(visit.form),
+        },
+        status,
+    )
+
+
+async def draft_page(visit: Visit, draft: DraftView, *, mistake: str = "", order: str = "", status: int = 200) -> Html:
+    """The page of a draft: its plan, test, approval, schedule and launch."""
+    return Html(
+        "campaign/draft.html",
+        {
+            "draft": draft,
+            "plan": kept_plan(draft),
+            "timeline": await campaign_timeline(visit.session, draft.campaign),
+            "confirm_above": visit.state.config.web.confirm_above,
+            "mistake": mistake,
+            "order": order,
+            "typed": dict(visit.form),
+        },
+        status,
+    )
+
+
+async def live(visit: Visit) -> Answer:
+    """The part of a campaign's page that changes, as events."""
+    watch = CampaignWatch(visit.session, visit.path["id"])
+
+    async def render() -> Html:
+        return Html("campaign/live.html", live_values(await watch.look()))
+
+    return Events(f"campaign {visit.path['id']}", render, LIVE_EVERY_S)
+
+
+async def waves(visit: Visit) -> Answer:
+    """The waves and the compared texts, as a fragment."""
+    shown = await show_campaign(visit.session, visit.path["id"])
+    return Html("campaign/waves.html", {"shown": shown})
+
+
+async def orders(visit: Visit) -> Answer:
+    """The buttons of what can be ordered now, as a fragment."""
+    shown = await show_campaign(visit.session, visit.path["id"])
+    return Html("campaign/actions.html", {"shown": shown, "actions": actions(shown)})
+
+
+async def carriers(visit: Visit) -> Answer:
+    """What became of the recipients of each carrier and account, as a fragment."""
+    wanted = OutcomesWanted(until_ms=now_ms() + 1, by=("carrier", "account"), campaign=visit.path["id"])
+    return Html("campaign/carriers.html", {"report": await report_outcomes(visit.session, wanted)})
+
+
+def live_values(look: CampaignLook) -> dict[str, Any]:
+    """What the live part shows."""
+    view, counts = look.view, look.view.counts
+    parts = counts.parts
+    return {
+        "look": look,
+        "view": view,
+        "counts": counts,
+        "bar": bar([(name, getattr(parts, name)) for name in PARTS]),
+        "terms": [(term, getattr(counts, term), TERM_MEANS[term]) for term in TERMS],
+        "failures": sorted(view.failures, key=lambda failure: -failure.recipients)[:FAILURES_SHOWN],
+        "failures_more": max(0, len(view.failures) - FAILURES_SHOWN),
+        "status_means": STATUS_MEANS[view.status],
+        "hold_means": HOLD_MEANS[view.held.why] if view.status == "held" and view.held is not None else "",
+    }
+
+
+class Actions(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be ordered about a campaign as it is now."""
+
+    pause: bool
+    resume: bool
+    cancel: bool
+    weigh: bool
+    close: bool
+    release: bool
+    halt: bool
+    decide: tuple[str, ...]
+    follow_up: bool
+
+
+def actions(shown: ShownCampaign) -> Actions:
+    """See `Actions`; the service judges each order again."""
+    counts, table = shown.counts, shown.wave_table
+    unsent = bool(counts.queued + counts.in_flight + counts.unknown) and not shown.cancelled
+    waits_for_person = shown.held is not None and shown.held.why == "closing"
+    unreleased = table is not None and not shown.cancelled
+    return Actions(
+        pause=unsent and not shown.paused,
+        resume=unsent and (shown.paused or waits_for_person),
+        cancel=unsent,
+        weigh=unsent,
+        close=not (counts.queued + counts.in_flight) and counts.accepted > 0 and shown.closed_ms is None,
+        release=unreleased and table is not None and (bool(table.halted) or table.released < len(table.waves)),
+        halt=unreleased and table is not None and not table.halted and counts.queued > 0,
+        decide=tuple(row.label for row in table.texts) if unreleased and table is not None and table.needs_text else (),
+        follow_up=shown.kind != "mms" and bool(counts.failed + counts.no_report + counts.unknown + counts.cancelled),
+    )
+
+
+ROUTES: Final = (
+    ConsoleRoute(method="GET", path="/campaigns/{id}", permission="campaigns:read", handler=campaign),
+    ConsoleRoute(method="GET", path="/campaigns/{id}/events", permission="campaigns:read", handler=live),
+    ConsoleRoute(method="GET", path="/campaigns/{id}/waves", permission="campaigns:read", handler=waves),
+    ConsoleRoute(method="GET", path="/campaigns/{id}/actions", permission="campaigns:read", handler=orders),
+    ConsoleRoute(method="GET", path="/campaigns/{id}/carriers", permission="campaigns:read", handler=carriers),
+)

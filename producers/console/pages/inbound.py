@@ -1,0 +1,77 @@
+"""The page of messages from phones: search, those for review, and putting a sender on the suppression list."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from dispatcher.errors import UserError
+from dispatcher.i18n import _
+from dispatcher.masking import masked_mobiles, masked_number
+from dispatcher.service.inbound import dead_letters, newest_messages
+from dispatcher.service.suppression import change_suppression, suppression_key
+from dispatcher.store.views import InboundFilter
+from dispatcher.terminal.times import time_ms
+from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
+
+SHOWN: Final = 100
+DEAD_SHOWN: Final = 20
+
+
+async def inbound(visit: Visit) -> Answer:
+    """The newest messages that the query asks for, older ones by their time."""
+    return await _page(visit)
+
+
+async def opt_out(visit: Visit) -> Answer:
+    """Put the sender of a message on the suppression list."""
+    key = suppression_key(visit.form.get("number", ""))
+    why = visit.form.get("why", "").strip() or _("asked by message")
+    done = await change_suppression(
+        visit.session, np.array([key], np.int64), adds=True, source="person", why=why, by=visit.caller.name
+    )
+    says = _("The number is on the suppression list.") if done.changed else _("It was on the suppression list already.")
+    return Redirect("/inbound?review=1" if "review" in visit.form else "/inbound", says)
+
+
+async def _page(visit: Visit) -> Html:
+    query, mistake = visit.query, ""
+    review, until_ms = "review" in query, query.get("until", "")
+    unmasked = "unmasked" in query and visit.may("numbers:read")
+    try:
+        since_ms = time_ms(query["since"], _("since")) if query.get("since") else None
+    except UserError as error:
+        since_ms, mistake = None, str(error)
+    wanted = InboundFilter(
+        account=query.get("account") or None,
+        number=query.get("number", "").strip() or None,
+        since_ms=since_ms,
+        until_ms=int(until_ms) if until_ms.isdecimal() and len(until_ms) < 16 else None,
+        contains=query.get("q", "").strip() or None,
+    )
+    found = await newest_messages(visit.session, wanted, SHOWN, for_review=review)
+    dead = await dead_letters(visit.session, None, DEAD_SHOWN) if found.dead_letters else None
+    if unmasked:
+        await visit.audit("numbers.unmask", "inbound", says=wanted.contains or "")
+    kept = [(name, value) for name in query for value in query.every(name) if name not in ("until", "unmasked")]
+    values = {
+        "found": found,
+        "dead": dead,
+        "accounts": sorted(visit.state.config.accounts),
+        "query": query,
+        "review": review,
+        "unmasked": unmasked,
+        "number_of": (lambda number: number) if unmasked else masked_number,
+        "text_of": (lambda text: text) if unmasked else masked_mobiles,
+        "older": found.messages[-1].at_ms if len(found.messages) == SHOWN and not review else None,
+        "kept": kept,
+        "mistake": mistake,
+    }
+    return Html("inbound/page.html", values, 422 if mistake else 200)
+
+
+ROUTES: Final = (
+    ConsoleRoute(method="GET", path="/inbound", permission="inbound:read", handler=inbound),
+    ConsoleRoute(method="POST", path="/inbound/opt-out", permission="suppression:write", handler=opt_out),
+)

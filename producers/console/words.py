@@ -1,0 +1,125 @@
+"""The engine's words as people read them on pages: what each is called, and what a hold or a policy means.
+
+Keys are the words of the engine (statuses, terms, classes, events); values are for `_`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dispatcher.i18n import N_
+
+WORDS: Final = {
+    # statuses of campaigns and drafts
+    "running": N_("running"),
+    "held": N_("held"),
+    "paused": N_("paused"),
+    "waiting": N_("waiting"),
+    "holding": N_("holding"),
+    "cancelled": N_("cancelled"),
+    "finished": N_("finished"),
+    "draft": N_("draft"),
+    "scheduled": N_("scheduled"),
+    "awaits approval": N_("awaits approval"),
+    "not started": N_("not started"),
+    # terms of the equation, and the parts of the bar
+    "rows": N_("rows"),
+    "invalid": N_("invalid"),
+    "duplicate": N_("duplicate"),
+    "suppressed": N_("suppressed"),
+    "queued": N_("queued"),
+    "in_flight": N_("in flight"),
+    "accepted": N_("accepted"),
+    "delivered": N_("delivered"),
+    "failed": N_("failed"),
+    "no_report": N_("no report"),
+    "unknown": N_("unknown"),
+    "not_sent": N_("not sent"),
+    # classes, policies, choices
+    "marketing": N_("marketing"),
+    "notice": N_("notice"),
+    "code": N_("code"),
+    "hold": N_("never text twice"),
+    "resend": N_("send again"),
+    "pause": N_("the rest waits until it is resumed"),
+    "continue": N_("the rest is sent from the next opening on"),
+    # events of a timeline
+    "drafted": N_("drafted"),
+    "not scheduled": N_("taken off the schedule"),
+    "approved": N_("approved"),
+    "start failed": N_("start failed"),
+    "launched": N_("launched"),
+    "resumed": N_("resumed"),
+    "weight": N_("weight changed"),
+    "hours": N_("hours changed"),
+    "budget": N_("budget changed"),
+    "wave released": N_("wave released"),
+    "wave halted": N_("wave halted"),
+    "text decided": N_("text decided"),
+    "closed": N_("closed"),
+    "followed up": N_("followed up"),
+    "tested": N_("tested"),
+    # waves
+    "under way": N_("under way"),
+    "released": N_("released"),
+    "halted": N_("halted"),
+    # where a code comes from, and where a number on the suppression list comes from
+    "report": N_("report"),
+    "submit": N_("answer to the submit"),
+    "a request": N_("a request"),
+    "a message": N_("a message"),
+    "opt-out": N_("opt-out"),
+    "person": N_("person"),
+    "import": N_("import"),
+    # dimensions of reports
+    "day": N_("day"),
+    "account": N_("account"),
+    "carrier": N_("carrier"),
+    "campaign": N_("campaign"),
+    # days
+    "Mon": N_("Mon"),
+    "Tue": N_("Tue"),
+    "Wed": N_("Wed"),
+    "Thu": N_("Thu"),
+    "Fri": N_("Fri"),
+    "Sat": N_("Sat"),
+    "Sun": N_("Sun"),
+    # resolutions and flags
+    "sent": N_("sent"),
+    "not-sent": N_("not sent"),
+    "review": N_("may ask for no more texts"),
+    "incomplete": N_("incomplete"),
+}
+
+STATUS_MEANS: Final = {
+    "running": N_("Recipients are queued or under way."),
+    "held": N_("Recipients are queued, and wait for sending hours, for reports or for a person."),
+    "paused": N_("Recipients are queued, and a person paused it."),
+    "waiting": N_("Everything was sent; reports are still due."),
+    "holding": N_("Not finished: only unknown recipients are left."),
+    "cancelled": N_("A person cancelled it; reports of what was sent still count."),
+    "finished": N_("Every recipient has its final state."),
+}
+
+HOLD_MEANS: Final = {
+    "hours": N_("It is outside its sending hours."),
+    "halted": N_("It was halted in a wave. What is left waits until you release it."),
+    "budget": N_("Its budget is spent. Raise it to go on."),
+    "closing": N_("Its sending hours ended. What is left waits until you resume it."),
+    "wave": N_("It is between waves. The next one waits for the reports of the one before."),
+    "text": N_("The last wave waits until you decide its text."),
+}
+
+TERM_MEANS: Final = {
+    "invalid": N_("Rows without a number that can be texted."),
+    "duplicate": N_("Rows that repeat the number of an earlier row."),
+    "suppressed": N_("Numbers that must not be texted."),
+    "queued": N_("They wait to be sent."),
+    "in_flight": N_("A request with them is under way to the vendor."),
+    "accepted": N_("The vendor took them; their reports are due."),
+    "delivered": N_("A report says that they got it."),
+    "failed": N_("The vendor refused them, or a report says that they did not get it."),
+    "no_report": N_("The vendor took them, and no report came in time. Late ones still count."),
+    "unknown": N_("The vendor may or may not have taken them. They are never sent again silently."),
+    "cancelled": N_("The campaign was cancelled before they were sent."),
+}
