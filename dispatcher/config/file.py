@@ -64,7 +64,8 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `share_port`: other processes may listen there, too. `health_token` gives access to the counts of /healthz.
     `pushes_per_s_max` and `waiting_max` are per account and kind of push (report, inbound). `strangers_share` is the
     share of the process's time for clients that have not proved who they are. `prefix` is the path under which a
-    proxy shows this server; `user_header` is where a trusted proxy names the person that it has signed in.
+    proxy shows this server; `user_header` is where a trusted proxy names the person that it has signed in. Who
+    launches to more than `confirm_above` recipients in the console types their number.
     """
 
     listen: str = "127.0.0.1:8080"
@@ -82,6 +83,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting_max: Count = 20_000
     prefix: str = ""
     user_header: str = ""
+    confirm_above: Annotated[int, msgspec.Meta(ge=0)] = 1_000
 
     def check(self) -> str | None:
         """One sentence that names a wrong key, or None."""

@@ -34,7 +34,7 @@ def rate(per_s: float | None) -> str:
     return f"{per_s:,.1f}" if 0 < per_s < 10 else f"{per_s:,.0f}"
 
 
-def clock(at_ms: int | None) -> str:
+def minute(at_ms: int | None) -> str:
     """The time to the minute in the zone of the display."""
     return NOTHING if not at_ms else f"{datetime.fromtimestamp(at_ms / 1000, shown_zone()):%Y-%m-%d %H:%M}"
 
@@ -166,7 +166,7 @@ def cell(value: object) -> str:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     each.__name__: each
     for each in (
-        *(figure, rate, clock, second, yuan, duration, percent, word, carrier, reason, meaning, advice),
+        *(figure, rate, minute, second, yuan, duration, percent, word, carrier, reason, meaning, advice),
         *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell),
     )
 }

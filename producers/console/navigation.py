@@ -22,7 +22,7 @@ class Entry(msgspec.Struct, frozen=True):
 MENU: Final = (
     Entry("/", N_("Overview"), "gauge", "campaigns:read"),
     Entry("/campaigns", N_("Campaigns"), "megaphone", "campaigns:read"),
-    Entry("/campaigns/new", N_("New campaign"), "square-pen", "campaigns:draft"),
+    Entry("/new-campaign", N_("New campaign"), "square-pen", "campaigns:draft"),
     Entry("/unknown", N_("Unknown"), "circle-help", "campaigns:read"),
     Entry("/accounts", N_("Accounts"), "plug", "accounts:read"),
     Entry("/lookup", N_("Look-up"), "search", "campaigns:read"),

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from dispatcher.i18n import LANGUAGES, _, current_language, ngettext
 from dispatcher.wording import clock, shown_zone
+from producers.console.filters import FILTERS
 from producers.console.static_files import StaticFiles
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -31,7 +32,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(number=number, clock=clock)
+        self._environment.filters.update(FILTERS, number=number, clock=clock)
         self._environment.globals.update(
             _=_translated,
             ngettext=_counted,

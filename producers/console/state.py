@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dispatcher.config.file import Config
 from dispatcher.service.account_states import AccountWatch
 from dispatcher.service.people import Directory
 from dispatcher.service.session import Session
+from producers.console.exports import Exports
 from producers.console.live import Live
+from producers.console.unfinished import Forms
 
 
 class ConsoleState:
@@ -20,5 +20,5 @@ class ConsoleState:
         self.people = people
         self.live = live
         self.accounts = AccountWatch()
-        self.shared: dict[str, Any] = {}
-        """What the pages of one area keep between requests, by a name of their own."""
+        self.exports = Exports()
+        self.forms = Forms(config)

@@ -10,7 +10,7 @@ from dispatcher.service.campaigns.cloning import campaign_terms
 from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign, show_draft
 from dispatcher.terminal.times import coming_ms
-from producers.console.filters import clock
+from producers.console.filters import minute
 from producers.console.pages.campaign.plans import as_plan
 from producers.console.pages.campaign.showing import draft_page
 from producers.console.pages.orders import unconfirmed
@@ -70,7 +70,7 @@ async def schedule(visit: Visit) -> Answer:
     except UserError as error:
         return await draft_page(visit, draft, mistake=str(error), order="schedule", status=422)
     return Redirect(
-        f"/campaigns/{id_}", _("It starts by itself at {time}.").format(time=clock(view.due_ms or start_ms))
+        f"/campaigns/{id_}", _("It starts by itself at {time}.").format(time=minute(view.due_ms or start_ms))
     )
 
 

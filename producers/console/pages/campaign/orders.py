@@ -19,7 +19,7 @@ from dispatcher.service.campaigns.control import (
 )
 from dispatcher.service.campaigns.hours import change_hours
 from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
-from producers.console.filters import clock, yuan
+from producers.console.filters import minute, yuan
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count
 from producers.console.visit import Answer, ConsoleRoute, Handler, Redirect, Visit
@@ -62,7 +62,7 @@ def _not_changed(done: ControlResult, otherwise: str) -> str:
 
 def _held(hold: Hold) -> str:
     if hold.until_ms:
-        return _("outside its sending hours until {time}").format(time=clock(hold.until_ms))
+        return _("outside its sending hours until {time}").format(time=minute(hold.until_ms))
     words = {
         "halted": _("it was halted in a wave"),
         "budget": _("its budget is spent"),
