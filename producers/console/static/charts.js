@@ -20,9 +20,9 @@
       height: 260,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       scales: { x: { time: true } },
-      axes: [{ ...axis, space: 70, values: (_, ticks) => ticks.map((each) => new Date(each * 1000).toISOString().slice(5, 10)) },
+      axes: [{ ...axis, space: 70, incrs: [1, 2, 7, 14, 30, 90, 365].map((each) => each * 86400), values: (_, ticks) => ticks.map((each) => new Date(each * 1000).toISOString().slice(5, 10)) },
         { ...axis, size: 70, values: (_, ticks) => ticks.map((each) => each.toLocaleString("en")) }],
-      series: [{ value: (_, each) => each == null ? "" : new Date(each * 1000).toISOString().slice(0, 10) },
+      series: [{ label: heads[0].textContent.trim(), value: (_, each) => each == null ? "" : new Date(each * 1000).toISOString().slice(0, 10) },
         ...shown.map((at, place) => ({
           label: heads[at].textContent.trim(),
           stroke: style.getPropertyValue(colours[place % colours.length]),
