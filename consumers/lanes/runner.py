@@ -42,8 +42,8 @@ from dispatcher.core.lane.state import LaneState, pages_of
 from dispatcher.core.lane.suppressed import JudgedBatch
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.requests import RequestTime
-from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch
-from dispatcher.core.streams.segments import is_segment, placed, stream_of
+from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch, SegmentReading
+from dispatcher.core.streams.segments import is_segment
 from dispatcher.drivers.port import Driver, QueryingDriver, Sent
 from dispatcher.errors import LogDamaged, LogError, TextError
 from dispatcher.log.campaigns_feed import CampaignsFeed
@@ -415,23 +415,14 @@ class LaneRunner:
 
     async def _fetch_segment(self, fetch: Fetch) -> SegmentBatch:
         """The messages of a segment of a stream from `start` on, as far as they are on the log. Raises ValueError."""
-        job, at, segment, batch = fetch.job, fetch.job_offset, None, None
-        while records := await self._log.read(JOBS.name, self.partition, at):
-            for stored in records:
-                at = stored.offset + 1
-                record = record_of(stored, JOBS.name)
-                if not isinstance(record, Appended) or stream_of(record) != (job.account, job.campaign, job.attempt):
-                    continue
-                segment, first = placed(segment, stored.offset, record)
-                if segment.job != fetch.job_offset:
-                    return _whole(batch)
-                if first + record.count > fetch.start:
-                    messages = self._messages.appended(stored.offset, record)
-                    if messages is None:
-                        raise ValueError("its stream's launch is not known")
-                    batch = batch or SegmentBatch(first)
-                    batch.add(messages)
-        return _whole(batch)
+        reading = SegmentReading(fetch.job, fetch.start, self._messages.appended)
+        at, inside = fetch.job_offset, True
+        while inside and (records := await self._log.read(JOBS.name, self.partition, at)):
+            at = records[-1].offset + 1
+            inside = all(reading.read(stored.offset, record_of(stored, JOBS.name)) for stored in records)
+        if reading.batch is None:
+            raise ValueError("the messages of the segment are not in the log")
+        return reading.batch
 
     def _judged(self, numbers: bytes) -> JudgedBatch:
         return JudgedBatch(phone_numbers.decode(numbers), self._suppression.suppressed)
@@ -458,10 +449,3 @@ class LaneRunner:
         for task in list(self._sends):
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)
-
-
-def _whole(batch: SegmentBatch | None) -> SegmentBatch:
-    """A segment that was read. Raises ValueError if nothing of it was found."""
-    if batch is None:
-        raise ValueError("the messages of the segment are not in the log")
-    return batch

@@ -39,16 +39,16 @@ from dispatcher.core.money.spend import (
     total,
 )
 from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
+from dispatcher.log.batch_on_log import batch_on_log
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import ids_per_part
 from dispatcher.store.port import CampaignView, Page, StoreReader
 from dispatcher.vendors.seam.vendor import Vendor
-from schemas.batch import BrokenBatch, Values, unpack_values
+from schemas.batch import BrokenBatch, Values
 from schemas.records import Launched, Leg
 from schemas.states import State
-from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
 
 SIGNS: Final = {"recharge": 1, "deduct": -1}
 """Operations that change a balance, by their names (dispatcher/vendors/batch/agent.py)."""
@@ -239,10 +239,8 @@ def _expected(campaign: Campaign, launched: Launched, leg: Leg, page: Page, valu
 
 async def _values(log: Log, page: Page) -> Values | None:
     """The values of a personalised campaign's batch. Raises LogError, StoreError."""
-    offset, partition = divmod(page.place, SPREAD_PARTITIONS)
     try:
-        stored = await log.fetch(RECIPIENTS.name, partition, offset)
-        return unpack_values(stored.value, stored.headers)[2]
+        return (await batch_on_log(log, page.place)).values
     except (LogError, BrokenBatch) as error:
         raise StoreError(
             f"the texts of batch {page.batch} cannot be read, so its parts are unknown: {error}"

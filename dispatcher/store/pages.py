@@ -125,6 +125,7 @@ def paint(
         parts=parts,
         parts_delivered=parts_delivered,
         parts_named=parts_named,
+        positions=np.arange(count, dtype=np.uint16),
         broken=batch.broken,
     )
 
@@ -169,6 +170,7 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
             "parts",
             "parts_delivered",
             "parts_named",
+            "positions",
         )
     }
     return msgspec.structs.replace(whole, **columns)

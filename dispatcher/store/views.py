@@ -184,7 +184,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     `states` as in schemas/states.py. `codes[code_index[i]]`, `vendor_ids[vendor_id_index[i]]` and
     `accounts[account_index[i]]`: entry 0 of each list is "". `from_report[i]`: the code is a report's, else the
     submit's. Missing times are 0; `reported_s` are the vendor's. `broken` says why the numbers are
-    missing (0). `place` is the batch's place in the log (core/results/places.py, spread_place). The message to a
+    missing (0). `place` is the batch's place in the log (core/results/places.py), `positions[i]` the recipient's in it.
+    The message to a
     recipient had `parts[i]` parts (0: not known), each with an id and a report; its entry of `vendor_ids` has the ids
     of all parts, with spaces between them. `parts_delivered[i]` of them were delivered; `parts_named[i]` have an id, so
     the vendor took them.
@@ -205,6 +206,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     parts: NDArray[np.uint8]
     parts_delivered: NDArray[np.uint8]
     parts_named: NDArray[np.uint8]
+    positions: NDArray[np.uint16]
     broken: str = ""
     place: int = -1
 

@@ -112,8 +112,8 @@ class OpenCampaign:
         """The numbers of these recipients as people write them, and behind them the values that are wanted."""
         columns = [_written(page.numbers).alias("number")]
         if self._columns:
-            stored = await batch_of(await self._session.log(), page)
-            values, is_known = await asyncio.to_thread(values_of, page, stored)
+            batch = await batch_of(await self._session.log(), page)
+            values, is_known = await asyncio.to_thread(values_of, page, batch)
             if not is_known.all():
                 raise StoreError(
                     f"batch {page.batch} of {self._view.id} on the log lacks numbers that the results have."

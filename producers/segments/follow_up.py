@@ -85,6 +85,8 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
     if followed is None or followed.launched is None:
         raise not_launched(campaigns, request.campaign)
     launched = followed.launched
+    if launched.stream is not None:
+        raise UserError(f"{request.campaign} is a stream, which has no follow-ups: its messages are sent once.")
     if launched.kind == "mms":
         raise UserError(
             f"{request.campaign} is a multimedia message, which a follow-up cannot upload again. Launch it."

@@ -77,6 +77,10 @@ CAUGHT_AT: Final = {
     "a_deposed_owner_grants_on": 16,
     "the_time_to_live_does_not_grow": 51,
     "a_run_comes_back_from_the_beginning_of_its_chunk": 41,
+    "a_checkpoint_forgets_what_repeats_a_key": 2,
+    "a_request_has_a_number_twice": 5,
+    "what_is_read_behind_a_gap_is_taken_to_follow": 2,
+    "an_opt_out_does_not_reach_streams": 3,
 }
 """A short history that caught each of the rarer ones last, by the mutant's name: `make mutants` finds another one.
 

@@ -41,12 +41,12 @@ def batch_limits_of(seed: int) -> VariableLimits | None:
 
 def text_of(number: int, run: int) -> str:
     """What this number gets."""
-    return "hi {}, {}".format(*_values(number, run))
+    return "hi {}, {}".format(*values_of(number, run))
 
 
 def personal(first: int, count: int, run: int, batch_limits: VariableLimits | None) -> Personal:
     """The texts of so many recipients from this number on."""
-    rows = [_values(number, run) for number in range(first, first + count)]
+    rows = [values_of(number, run) for number in range(first, first + count)]
     columns = [pl.Series(column, dtype=pl.String) for column in zip(*rows, strict=True)]
     return Personal(packed_values(_TEMPLATE.names, columns), _TEMPLATE, SPLIT, batch_limits)
 
@@ -79,6 +79,12 @@ def _interleaved(row: list[str]) -> list[str]:
     return [first, *(piece for pair in zip(row, others, strict=True) for piece in pair)]
 
 
-def _values(number: int, run: int) -> tuple[str, str]:
+def template_of() -> Template:
+    """The template of TEXT."""
+    return _TEMPLATE
+
+
+def values_of(number: int, run: int) -> tuple[str, str]:
+    """The values that this number's text has."""
     shared = number // run
     return f"{shared}{',' * (shared % 4 == 0)}", "x" * (80 if shared % 3 == 0 else 1)

@@ -15,6 +15,7 @@ from tests.simulation.schedules import Schedules
 from tests.simulation.sim_log import SimLog
 from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.slowness import Slowness
+from tests.simulation.streams.messages import StreamWatch
 from tests.simulation.waves import Waves
 from tests.simulation.world import World
 
@@ -37,3 +38,4 @@ class Place(msgspec.Struct, frozen=True):
     opt_outs: OptOuts | None = None
     schedules: Schedules | None = None
     waves: Waves | None = None
+    streams: StreamWatch | None = None

@@ -13,15 +13,17 @@ from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
 from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
-from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.state import LaneState, pages_of
 from dispatcher.core.results.requests import RequestTime
-from schemas.records import Checked, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Stop, Stopped
+from dispatcher.core.streams.segments import is_segment
+from schemas.records import Appended, Checked, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Stop, Stopped
 from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
 from tests.simulation.held_watch import HeldWatch
 from tests.simulation.place import BALANCE_INTERVAL_S, TTL_S, Place
 from tests.simulation.recall import Search
 from tests.simulation.sim_log import Fate
 from tests.simulation.sim_wire import Wire
+from tests.simulation.streams.messages import appended, segment_of
 from tests.simulation.world import ACCOUNT, WALL_S
 
 
@@ -87,7 +89,8 @@ class Process:
         if offset is not None:
             checkpoint = self.log.topics["lanes"][offset]
             assert isinstance(checkpoint, Checkpoint)
-            state = LaneState.load(checkpoint)
+            lanes = self.log.topics["lanes"]
+            state = LaneState.load(checkpoint, {at: lanes[at] for at in pages_of(checkpoint)})
         self.name = f"p{next(self.world.names)}-{self.world.rng.getrandbits(32):08x}"
         every = self.world.rng.choice([2, 7, 50])
         settings = OwnerSettings(partition=0, owner=self.name, ttl_s=TTL_S, checkpoint_every=every)
@@ -171,7 +174,8 @@ class Process:
                     self.held.checked()
                     if self._broke:  # whether there is credit again, nobody knows
                         self._broke, self._balance_s = False, None
-                self.owner.inbox_read(offset, record, self.world.now_s, self.now_ms)
+                messages = appended(offset, record) if isinstance(record, Appended) else None
+                self.owner.inbox_read(offset, record, self.world.now_s, self.now_ms, messages)
         self._poll()
 
     def poll_soon(self) -> None:
@@ -212,7 +216,7 @@ class Process:
                 case Tell():
                     self._tell(effect)
                 case Fetch():
-                    self.world.after(0.003, partial(self._fetched, effect.job_offset), self)
+                    self.world.after(0.003, partial(self._fetched, effect), self)
                 case Send():
                     sends.append(effect)
                 case Go():
@@ -303,9 +307,11 @@ class Process:
         if any(isinstance(record, Intent) for record in records):
             self.world.after(TTL_S + DOUBT_S + 1.0, self._check_doubt, self)
 
-    def _fetched(self, job_offset: int) -> None:
+    def _fetched(self, fetch: Fetch) -> None:
         if self.owner is not None:
-            self.owner.batch_loaded(job_offset, self.place.batches[job_offset])
+            jobs, batches = self.log.topics["jobs"], self.place.batches
+            content = segment_of(jobs, fetch) if is_segment(fetch.job) else batches[fetch.job_offset]
+            self.owner.batch_loaded(fetch.job_offset, content)
             self._poll()
 
     # --- sending ---
@@ -322,6 +328,8 @@ class Process:
         word = self.owner.may_write(send.intent, send.account, self.world.now_s, self.now_ms)
         if word and self.place.schedules is not None:
             self.place.schedules.writes(send.campaign, self.now_ms)
+        if word and self.place.streams is not None:
+            self.place.streams.writes(send, self.now_ms)
         if word and self._broke:
             raise self.world.broken(f"{self.name} goes on sending with an empty balance", [send.intent])
         if word:

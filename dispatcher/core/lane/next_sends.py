@@ -225,21 +225,29 @@ class NextSends:
         Their chunks have no request, so the account need not send now, and the campaign may be paused or held.
         """
         for work in list(lane.streams()):
-            for piece in list(work.firsts()):
-                while piece.start < piece.end and piece.is_in(self.batches.loaded):
-                    batch = self.batches.loaded[piece.job_offset]
-                    assert isinstance(batch, SegmentBatch)
-                    count, because = self._left_out_of(piece, batch, now_ms)
-                    if not count:
-                        self.wake_s = min(self.wake_s, now_s + (batch.expires_ms(piece.start, 1) - now_ms + 1) / 1000)
-                        break
-                    intent = self._intent(lane, piece, batch, count, ((0, count),), now_ms, because)
-                    nothing = (memoryview(b""), None)
-                    lane.proposed[self._n] = Proposal(
-                        self._n, msgspec.structs.replace(piece), 0, 0, *nothing, now_s, lane.ttl.s
-                    )
-                    work.cut(piece, count)
-                    yield Append(intent)
+            for piece in list(work.returned):
+                yield from self._leaves_over(lane, work, piece, now_s, now_ms)
+            while work.fresh:
+                first = work.fresh[0]
+                yield from self._leaves_over(lane, work, first, now_s, now_ms)
+                if work.fresh and work.fresh[0] is first:  # else all of it was over: look at the one behind it
+                    break
+
+    def _leaves_over(
+        self, lane: AccountLane, work: CampaignWork, piece: Piece, now_s: float, now_ms: int
+    ) -> Iterator[Append]:
+        while piece.start < piece.end and piece.is_in(self.batches.loaded):
+            batch = self.batches.loaded[piece.job_offset]
+            assert isinstance(batch, SegmentBatch)
+            count, because = self._left_out_of(piece, batch, now_ms)
+            if not count:
+                self.wake_s = min(self.wake_s, now_s + (batch.expires_ms(piece.start, 1) - now_ms + 1) / 1000)
+                return
+            intent = self._intent(lane, piece, batch, count, ((0, count),), now_ms, because)
+            whole, nothing = msgspec.structs.replace(piece), (memoryview(b""), None)
+            lane.proposed[self._n] = Proposal(self._n, whole, 0, 0, *nothing, now_s, lane.ttl.s)
+            work.cut(piece, count)
+            yield Append(intent)
 
     def _left_out_of(self, piece: Piece, batch: SegmentBatch, now_ms: int) -> tuple[int, LeftOut]:
         """How many messages at the beginning of the piece are not sent any more, and why."""

@@ -7,6 +7,7 @@ segment's first message, where the others are over.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,8 @@ from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.personal import ChunkTexts, Personal
 from dispatcher.core.numbers import Numbers, decode
 from dispatcher.core.ranges import Ranges
-from schemas.records import Appended
+from dispatcher.core.streams.segments import Segment, placed, stream_of
+from schemas.records import AnyRecord, Appended, Job
 
 
 class AppendedMessages:
@@ -52,6 +54,37 @@ class AppendedMessages:
                 return at
             seen.add(number)
         return count
+
+
+class SegmentReading:
+    """A segment that is read again from `jobs`, record by record, from its first `Appended` on.
+
+    `batch`: its messages from the append on that has message `start`; None: not found yet.
+    """
+
+    def __init__(self, job: Job, start: int, make: Callable[[int, Appended], AppendedMessages | None]) -> None:
+        """`make` makes the messages of an append as their account sends them."""
+        self._job: Final = job
+        self._start: Final = start
+        self._make: Final = make
+        self._segment: Segment | None = None
+        self.batch: SegmentBatch | None = None
+
+    def read(self, offset: int, record: AnyRecord) -> bool:
+        """Take the next record of `jobs`; False: the segment ended before it. Raises ValueError."""
+        job = self._job
+        if not isinstance(record, Appended) or stream_of(record) != (job.account, job.campaign, job.attempt):
+            return True
+        self._segment, first = placed(self._segment, offset, record)
+        if self._segment.job != job.offset:
+            return False
+        if first + record.count > self._start:
+            messages = self._make(offset, record)
+            if messages is None:
+                raise ValueError("its stream's launch is not known")
+            self.batch = self.batch or SegmentBatch(first)
+            self.batch.add(messages)
+        return True
 
 
 class SegmentBatch:

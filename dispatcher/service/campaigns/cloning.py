@@ -28,6 +28,8 @@ async def campaign_terms(session: Session, campaign: str) -> dict[str, Any]:
         return _of_draft(known.draft.drafted)
     if known is None or known.launched is None:
         raise no_campaign(campaign, [])
+    if known.launched.stream is not None:
+        raise UserError(f"{campaign} is a stream, and no campaign is made from it. Open another one.")
     if known.launched.kind == "mms":
         raise UserError(f"{campaign} is a multimedia message, whose files are not on the log. Launch it again by hand.")
     drafted = await _drafted(session, known.launched) if known.launched.revision else None

@@ -229,6 +229,11 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     """
     await session.behind()
     view = await view_of(session, campaign)
+    if view.stream is not None and view.stream.takes_messages:
+        raise UserError(
+            f'"{campaign}" is a stream that takes messages, so reports are always waited for. To take no more: '
+            f"dispatcher stream close {campaign}"
+        )
     left = view.counts.queued + view.counts.in_flight
     if left:
         raise Conflict(
@@ -251,7 +256,9 @@ async def append(session: Session, record: Control) -> None:
 
 def _controllable(found: Campaign, launched: Launched, view: CampaignView | None) -> Controllable:
     may_retry = continues(found, now_ms())
-    nothing_left, held = None if may_retry else _nothing_left(view), None if view is None else view.held
+    stays_open = launched.stream is not None and found.stream_closed is None
+    nothing_left = None if may_retry or stays_open else _nothing_left(view)
+    held = None if view is None else view.held
     return Controllable(
         launched=launched,
         now=found,

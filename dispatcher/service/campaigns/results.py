@@ -15,17 +15,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dispatcher.config.places import Places
-from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.messages.template import Template, parse
-from dispatcher.core.numbers import Numbers
 from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
+from dispatcher.log.batch_on_log import BatchOnLog, batch_on_log
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log, StoredRecord
+from dispatcher.log.port import Log
 from dispatcher.store.export.recipients import Format, Language, ListColumns, Texts, Wrote, export
 from dispatcher.store.opening import open_reader
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
-from schemas.batch import BrokenBatch, Values, unpack_values
-from schemas.topics import RECIPIENTS, SPREAD_PARTITIONS
+from schemas.batch import BrokenBatch, Values
 
 READ_WITHIN_S: Final = 30.0
 LOOK_AGAIN_S: Final = 0.2
@@ -111,7 +109,7 @@ def sent_texts(places: Places, view: CampaignView) -> Iterator[Texts]:
 class SentValues:
     """The values of a personalised campaign's recipients, a column for each placeholder."""
 
-    def __init__(self, names: tuple[str, ...], fetch: Callable[[Page], StoredRecord]) -> None:
+    def __init__(self, names: tuple[str, ...], fetch: Callable[[Page], BatchOnLog]) -> None:
         self.names = names
         self._fetch = fetch
 
@@ -140,7 +138,7 @@ def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
 
 
 @contextmanager
-def _batches(places: Places) -> Iterator[Callable[[Page], StoredRecord]]:
+def _batches(places: Places) -> Iterator[Callable[[Page], BatchOnLog]]:
     """Fetches the batch of a page from the log. Raises LogError."""
     with asyncio.Runner() as runner:
         log = runner.run(open_log(places.log.url))
@@ -150,33 +148,29 @@ def _batches(places: Places) -> Iterator[Callable[[Page], StoredRecord]]:
             runner.run(log.close())
 
 
-async def batch_of(log: Log, page: Page) -> StoredRecord:
-    """The batch of a page's recipients. Raises StoreError."""
-    offset, partition = divmod(page.place, SPREAD_PARTITIONS)
+async def batch_of(log: Log, page: Page) -> BatchOnLog:
+    """The batch of a page's recipients. Raises StoreError, LogDamaged."""
     try:
-        return await log.fetch(RECIPIENTS.name, partition, offset)
+        return await batch_on_log(log, page.place)
     except LogError as error:
         raise StoreError(f"the values of batch {page.batch} cannot be read: {error} {CURE}") from error
-
-
-def values_of(page: Page, stored: StoredRecord) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
-    """(a page's values by name, which of its recipients are in their batch). Raises LogDamaged."""
-    try:
-        wire, _, values = unpack_values(stored.value, stored.headers)
     except BrokenBatch as error:
         raise LogDamaged(f"the values of batch {page.batch} cannot be read: {error}. {CURE}") from error
+
+
+def values_of(page: Page, batch: BatchOnLog) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
+    """(a page's values by name, which of its recipients are in their batch). Raises LogDamaged."""
+    values = batch.values
     if values is None:
         raise LogDamaged(f"batch {page.batch} has no values. {CURE}")
-    known: Numbers = phone_numbers.decode(wire)
-    order = np.argsort(known)
-    places = order[np.minimum(np.searchsorted(known[order], page.numbers), len(known) - 1)]
+    places = np.minimum(page.positions, len(batch.numbers) - 1).astype(np.int64)
     columns = {name: _column(values, index, places) for index, name in enumerate(values.names)}
-    is_known: NDArray[np.bool_] = known[places] == page.numbers
+    is_known: NDArray[np.bool_] = batch.numbers[places] == page.numbers
     return columns, is_known
 
 
-def _texts(page: Page, stored: StoredRecord, template: Template) -> pl.Series:
-    columns, is_known = values_of(page, stored)
+def _texts(page: Page, batch: BatchOnLog, template: Template) -> pl.Series:
+    columns, is_known = values_of(page, batch)
     names = tuple(columns)
     parts: list[pl.Series | pl.Expr] = [pl.lit(template.literals[0])]
     for slot, literal in zip(template.of(names).slots, template.literals[1:], strict=True):

@@ -91,6 +91,7 @@ def page(count: int = 6) -> Iterator[Page]:
         parts=np.zeros(count, np.uint8),
         parts_delivered=np.zeros(count, np.uint8),
         parts_named=np.zeros(count, np.uint8),
+        positions=np.arange(count, dtype=np.uint16),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,17 @@ from dispatcher.config.file import Config, parse
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
+from dispatcher.service.campaigns.control import close_campaign, control_campaign
+from dispatcher.service.campaigns.follow_ups import FollowUpRequest
+from dispatcher.service.campaigns.results import write_results
+from dispatcher.service.campaigns.views import show_campaign
+from dispatcher.service.lookup import look_up
 from dispatcher.service.session import Session
+from dispatcher.service.spend import SpendWanted, report_spend
 from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, close_stream, open_stream
 from dispatcher.store.views import CampaignView
 from loadtest.sim.process import spawn
+from producers.segments.follow_up import follow_up
 from tests.always import ALWAYS
 from tests.waiting import patience
 
@@ -83,6 +91,24 @@ async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_hold
         assert view.status == "open"
         assert view.stream is not None
         assert [day.counts for day in view.stream.days] == [view.counts]
+        with (tmp_path / "out.ndjson").open("wb") as out:
+            await asyncio.to_thread(write_results, settings, view, out, "ndjson", texts=True)
+        told = [json.loads(line) for line in (tmp_path / "out.ndjson").read_text("utf-8").splitlines()]
+        assert [(each["state"], each["text"]) for each in told] == [
+            *(("accepted", TEXT.format(code=f"{index:04}")) for index in range(5)),
+            ("duplicate", TEXT.format(code="0000")),
+            ("accepted", TEXT.format(code="0005")),
+            ("duplicate", TEXT.format(code="0003")),
+        ]
+        assert [each.state for each in (await look_up(one, str(FIRST))).campaigns] == ["accepted", "duplicate"]
+        assert (await control_campaign(one, "codes", "pause")).changed
+        assert (await control_campaign(one, "codes", "resume")).changed
+        with pytest.raises(UserError, match="stream close codes"):
+            await close_campaign(one, "codes")
+        with pytest.raises(UserError, match="is a stream"):
+            await follow_up(one, FollowUpRequest(campaign="codes", to=["failed"]))
+        assert (await show_campaign(one, "codes")).status == "open"
+        await report_spend(one, SpendWanted(since_ms=0, until_ms=now_ms() + 1))
         assert (await close_stream(one, "codes", by="ann")).changed
         with pytest.raises(UserError, match="closed"):
             await append_messages(other, "codes", [message(7)])
