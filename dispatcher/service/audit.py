@@ -89,7 +89,8 @@ async def audit_trail(
 ) -> AuditTrail:
     """The newest lines before this position that have every word of `search` somewhere. Raises LogError."""
     log = await session.log()
-    at = end = await log.end(AUDIT.name, 0) if before is None else before
+    end = await log.end(AUDIT.name, 0)
+    at = end = end if before is None else min(before, end)
     words = search.casefold().split()
     found: list[AuditEntry] = []
     while at > 0 and end - at < SEARCHED_RECORDS_MAX:

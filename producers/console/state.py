@@ -6,6 +6,7 @@ from dispatcher.config.file import Config
 from dispatcher.service.account_states import AccountWatch
 from dispatcher.service.people import Directory
 from dispatcher.service.session import Session
+from dispatcher.service.today import TodayCounts
 from producers.console.exports import Exports
 from producers.console.live import Live
 from producers.console.unfinished import Forms
@@ -20,5 +21,6 @@ class ConsoleState:
         self.people = people
         self.live = live
         self.accounts = AccountWatch()
+        self.today = TodayCounts()
         self.exports = Exports()
         self.forms = Forms(config)

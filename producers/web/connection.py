@@ -282,7 +282,8 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to a request that is not HTTP, or whose handler failed; it repeats nothing of the request."""
         if status == 500:
-            logger.error("web-request-failed", error=type(exc).__name__)
+            if not isinstance(exc, ConnectionError):  # a client that left a streamed answer is counted already
+                logger.error("web-request-failed", error=type(exc).__name__)
         else:
             self.server.malformed()
             self.distrust()

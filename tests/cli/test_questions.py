@@ -199,6 +199,11 @@ QUESTIONS: Final = {
         with_campaign,
         (Question("producers/campaigns/control_commands.py:_agreed#1", 'Cancel "may" (3 recipients)', "y", "n"),),
     ),
+    "pause everything": Dialogue(
+        ("campaign", "pause-all"),
+        with_campaign,
+        (Question("producers/campaigns/pause_all_command.py:pause_all#0", "Pause every campaign", "y", "n"),),
+    ),
     "cancel a draft": Dialogue(
         ("campaign", "cancel", "may"),
         with_draft,

@@ -1,4 +1,4 @@
-"""One browser for all tests of a process, and a console for each module."""
+"""A browser and a console for each module. Playwright keeps a loop running, so it ends before other modules' tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.console.browser import Visitor, chromium
 from tests.console.served import Served, configuration
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])

@@ -1,0 +1,67 @@
+"""What needs a person's attention now, as values: pages and messages word it.
+
+`urgent` alerts are first: those that keep something from being sent, or that say that figures are wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from dispatcher.core.schedule.holds import hold_sentence
+from dispatcher.service.account_states import AccountState
+from dispatcher.store.views import CampaignView
+
+AlertKind = Literal["equation-broken", "account-stopped", "credit-low", "unknown", "held-for-a-person", "not-run"]
+CREDIT_HOURS_MIN: Final = 2.0
+PERSON_ENDS: Final = ("halted", "text", "budget", "over", "closing")
+"""Holds that last until a person does something."""
+URGENT: Final = ("equation-broken", "account-stopped", "credit-low", "not-run")
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing. `subject` is an account or a campaign; `says` what is known in words; `figure` as `kind` needs it.
+
+    `figure`: recipients (unknown, held, not run), hours of credit (credit low).
+    """
+
+    kind: AlertKind
+    subject: str
+    says: str = ""
+    figure: float = 0.0
+    since_ms: int | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether it is of the kinds that come first."""
+        return self.kind in URGENT
+
+
+def alerts_of(views: Iterable[CampaignView], accounts: Iterable[AccountState], *, holders_known: bool) -> list[Alert]:
+    """The alerts of this moment, the urgent ones first, then the oldest.
+
+    `holders_known` False: it is not known here which lanes are run (on Kafka the broker knows).
+    """
+    found: list[Alert] = []
+    for state in accounts:
+        name = state.account
+        if state.stopped is not None:
+            stop = state.stopped
+            found.append(Alert(kind="account-stopped", subject=name, says=stop.sentence, since_ms=stop.since_ms))
+        if state.queued and state.held_by is None and holders_known:
+            found.append(Alert(kind="not-run", subject=name, figure=state.queued))
+        if state.lasts_s is not None and state.lasts_s < CREDIT_HOURS_MIN * 3600 and state.queued:
+            found.append(Alert(kind="credit-low", subject=name, figure=state.lasts_s / 3600))
+    for view in views:
+        counts = view.counts
+        if not counts.adds_up:
+            found.append(Alert(kind="equation-broken", subject=view.id, says=counts.line(zeros=True)))
+        if counts.unknown:
+            since_ms = view.unknown_since_ms
+            found.append(Alert(kind="unknown", subject=view.id, figure=counts.unknown, since_ms=since_ms))
+        if view.held is not None and view.held.why in PERSON_ENDS and counts.queued:
+            says = hold_sentence(view.held, view.id)
+            found.append(Alert(kind="held-for-a-person", subject=view.id, says=says, figure=counts.queued))
+    return sorted(found, key=lambda each: (not each.urgent, each.since_ms or 0, each.subject))

@@ -1,0 +1,73 @@
+"""What needs attention: which alerts a moment has, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dispatcher.core.results.equation import Counts
+from dispatcher.core.schedule.holds import Hold
+from dispatcher.service.account_states import AccountState
+from dispatcher.service.alerts import alerts_of
+from dispatcher.service.campaigns.hindrances import AccountStop
+from dispatcher.store.views import CampaignView
+
+
+def account(**changes: Any) -> AccountState:
+    fields: dict[str, Any] = {
+        "account": "spring", "vendor": "batch-a", "url": "http://127.0.0.1:9", "flow": None, "numbers_per_request": 1,
+        "lane_partition": 0, "held_by": None, "stopped": None, "allowed_per_s": 500.0, "sent_per_s": 0.0, "queued": 0,
+        "queued_messages": 0, "campaigns": (), "credit": None, "credit_ms": None, "credit_by": "", "lasts_s": None,
+    }  # fmt: skip
+    return AccountState(**fields | changes)
+
+
+def campaign(counts: Counts, **changes: Any) -> CampaignView:
+    fields: dict[str, Any] = {
+        "id": "may", "name": "", "status": "running", "launched_ms": 1, "launched_by": "ann", "text": "hi",
+        "segments": 1, "legs": (), "weight": 1, "urgent": False, "unknown": "hold", "options": {}, "paused": False,
+        "cancelled": False, "counts": counts, "accounts": {}, "invalid_reasons": {}, "failures": (),
+        "first_sent_ms": None, "last_sent_ms": None, "last_report_ms": None, "unknown_since_ms": None,
+    }  # fmt: skip
+    return CampaignView(**fields | changes)
+
+
+STOP = AccountStop(
+    account="spring", why="balance", says="no credit", since_ms=7, until_ms=None, stops=(), keeps_all=True,
+    sentence="account spring has no credit left.",
+)  # fmt: skip
+
+
+def kinds(views: list[CampaignView], accounts: list[AccountState], *, holders_known: bool = True) -> list[str]:
+    return [each.kind for each in alerts_of(views, accounts, holders_known=holders_known)]
+
+
+def test_a_quiet_moment_has_no_alert() -> None:
+    assert kinds([campaign(Counts(rows=2, delivered=2))], [account()]) == []
+
+
+def test_an_account_that_does_not_send_is_named_with_its_reason() -> None:
+    (alert,) = alerts_of([], [account(stopped=STOP)], holders_known=True)
+    assert (alert.kind, alert.subject, alert.since_ms, alert.urgent) == ("account-stopped", "spring", 7, True)
+    assert "no credit" in alert.says
+
+
+def test_work_without_a_process_is_an_alert_only_where_the_holders_are_known() -> None:
+    waiting = account(queued=5)
+    assert kinds([], [waiting]) == ["not-run"]
+    assert kinds([], [waiting], holders_known=False) == []
+
+
+def test_credit_is_low_only_if_something_needs_it() -> None:
+    low = {"credit": 10.0, "lasts_s": 600.0}
+    assert kinds([], [account(**low, queued=5)], holders_known=False) == ["credit-low"]
+    assert kinds([], [account(**low)]) == []
+    assert kinds([], [account(credit=10.0, lasts_s=86_400.0, queued=5)], holders_known=False) == []
+
+
+def test_unknown_recipients_a_hold_and_a_broken_equation_are_alerts_the_urgent_one_first() -> None:
+    views = [
+        campaign(Counts(rows=3, unknown=1, queued=2), status="held", held=Hold("halted"), unknown_since_ms=5),
+        campaign(Counts(rows=3, queued=1), id="june"),
+        campaign(Counts(rows=3, queued=3), id="july", status="held", held=Hold("hours", 99)),
+    ]
+    assert kinds(views, []) == ["equation-broken", "held-for-a-person", "unknown"]
