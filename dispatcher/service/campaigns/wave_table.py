@@ -122,7 +122,7 @@ def judge(
 def learnt_rates(views: Iterable[CampaignView], of: CampaignView) -> dict[str, Learnt]:
     """The failure rate of each account of this campaign, from the healthy ones that were launched before it.
 
-    Halted campaigns say nothing of healthy ones, and follow-ups text those who failed before.
+    Halted campaigns say nothing of healthy ones, follow-ups text those who failed before, messages of streams expire.
     """
     from dispatcher.core.waves.learnt import Seen, learn
 
@@ -132,6 +132,7 @@ def learnt_rates(views: Iterable[CampaignView], of: CampaignView) -> dict[str, L
         if view.launched_ms < of.launched_ms
         and view.id != of.id
         and view.follows is None
+        and view.stream is None
         and (view.waves is None or not any(said.verdict == "halted" for said in view.waves.decisions))
     ]
     found = {}

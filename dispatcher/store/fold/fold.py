@@ -72,7 +72,7 @@ class Fold:
         self._tallies = Tallies()
         self._named: dict[str, list[RecipientIds | str]] = {}
         self._segments: dict[StreamKey, Segment] = {}  # those that got messages in this transaction
-        self._grown: dict[int, list[phone_numbers.Numbers]] = {}  # by batch
+        self._grown: dict[int, list[tuple[bytes, int]]] = {}  # by batch: the numbers of its appends, and how many
 
     # --- inputs: everything that only has to be remembered -----------------------------------------------------------
 
@@ -114,26 +114,32 @@ class Fold:
             job = msgspec.structs.replace(job_of(stream, segment), batch=place)
             self._tables.add_job(place, batch_id, job)
             self._tables.batches.add_segment(batch_id, segment.day)
-        try:
-            numbers = phone_numbers.decode(record.numbers)
-        except ValueError:
-            numbers = np.zeros(0, np.int64)
-        if len(numbers) != record.count:
-            self._tallies.odd("jobs", "messages of a stream whose numbers cannot be read")
-            numbers = np.zeros(record.count, np.int64)
-        self._grown.setdefault(batch_id, []).append(numbers)
+        self._grown.setdefault(batch_id, []).append((record.numbers, record.count))
         key = record.campaign, record.attempt, record.account, segment.day
         self._tallies.of(key).appended += record.count
 
     def _save_segments(self) -> None:
-        for batch_id, numbers in self._grown.items():
+        for batch_id, appended in self._grown.items():
             held = self._tables.batches.numbers(batch_id)
-            self._tables.batches.grow(batch_id, np.concatenate((held, *numbers)))
+            self._tables.batches.grow(batch_id, np.concatenate((held, self._numbers(appended))))
             self.working.forget_batch(batch_id)
         self._grown.clear()
         for stream, segment in self._segments.items():
             self._tables.save_segment(stream, segment)
         self._segments.clear()
+
+    def _numbers(self, appended: Sequence[tuple[bytes, int]]) -> phone_numbers.Numbers:
+        """The numbers of these appends, all at once; 0 for those that cannot be read."""
+        try:
+            numbers = phone_numbers.decode(b",".join(wire for wire, _ in appended))
+        except ValueError:
+            numbers = np.zeros(0, np.int64)
+        if len(numbers) == sum(count for _, count in appended):
+            return numbers
+        if len(appended) > 1:
+            return np.concatenate([self._numbers([each]) for each in appended])
+        self._tallies.odd("jobs", "messages of a stream whose numbers cannot be read")
+        return np.zeros(appended[0][1], np.int64)
 
     def batch(self, batch_id: int, numbers: bytes | None, broken: str) -> None:
         """The plain bytes of a batch, or why they are missing."""
