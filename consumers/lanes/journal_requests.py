@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from dispatcher.core import numbers as phone_numbers
-from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.results.history import Numbers, Other, Span
+from dispatcher.core.results.places import segment_place, spread_place
 from dispatcher.core.results.requests import Requests, RequestTime
 from dispatcher.errors import LogDamaged
+from dispatcher.log.batch_on_log import batch_on_log
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
-from schemas.batch import unpack
-from schemas.records import Intent, Job
-from schemas.topics import JOBS, LANES, RECIPIENTS
+from schemas.batch import BrokenBatch
+from schemas.records import Intent, Job, StreamIntent
+from schemas.topics import JOBS, LANES
 
 READ_RECORDS: Final = 2_000
 READ_RECORDS_MAX: Final = 400_000
@@ -23,27 +23,33 @@ NAMELESS_MAX: Final = 500
 
 
 class Recipients:
-    """The recipients of chunks, each batch fetched once."""
+    """The recipients of chunks, each batch fetched once; a segment of a stream again when it has grown."""
 
     def __init__(self, log: Log, partition: int) -> None:
         self._log = log
         self._partition = partition
-        self._batches: dict[int, Batch] = {}
+        self._batches: dict[int, Numbers] = {}
 
     async def of(self, intent: Intent) -> Numbers:
         """The numbers of its recipients, in order; 0 for who is left out. Raises LogError, BrokenBatch, ValueError."""
-        batch = self._batches.get(intent.job)
-        if batch is None:
-            job = record_of(await self._log.fetch(JOBS.name, self._partition, intent.job), JOBS.name)
-            if not isinstance(job, Job):
-                raise LogDamaged(f"jobs/{self._partition}: offset {intent.job} is no job. Is this the right log?")
-            stored = await self._log.fetch(RECIPIENTS.name, job.partition, job.offset)
-            batch = Batch(*await asyncio.to_thread(unpack, stored.value, stored.headers, job.sha256))
-            self._batches[intent.job] = batch
-        numbers = phone_numbers.decode(batch.slice(intent.start, intent.count))
+        end, batch = intent.start + intent.count, self._batches.get(intent.job)
+        if batch is None or len(batch) < end:
+            batch = self._batches[intent.job] = await self._batch(intent)
+        if len(batch) < end:
+            raise BrokenBatch(f"the batch of job {intent.job} has {len(batch):,} recipients")
+        numbers = batch[intent.start : end].copy()
         for start, count in intent.left_out:
             numbers[start : start + count] = 0
         return numbers
+
+    async def _batch(self, intent: Intent) -> Numbers:
+        """All recipients of the intent's batch."""
+        if isinstance(intent, StreamIntent):
+            return (await batch_on_log(self._log, segment_place(self._partition, intent.job))).numbers
+        job = record_of(await self._log.fetch(JOBS.name, self._partition, intent.job), JOBS.name)
+        if not isinstance(job, Job):
+            raise LogDamaged(f"jobs/{self._partition}: offset {intent.job} is no job. Is this the right log?")
+        return (await batch_on_log(self._log, spread_place(job.partition, job.offset), job.sha256)).numbers
 
 
 async def fetch_intent(log: Log, partition: int, offset: int) -> Intent:

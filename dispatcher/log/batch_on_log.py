@@ -25,13 +25,13 @@ class BatchOnLog(msgspec.Struct, frozen=True):
     values: Values | None
 
 
-async def batch_on_log(log: Log, place: int) -> BatchOnLog:
-    """The batch at this place (core/results/places.py). Raises LogError, BrokenBatch."""
+async def batch_on_log(log: Log, place: int, sha256: bytes | None = None) -> BatchOnLog:
+    """The batch at this place (core/results/places.py); `sha256`: what its job says. Raises LogError, BrokenBatch."""
     if place < 0:
         return await _segment(log, *reversed(divmod(-1 - place, LANE_PARTITIONS)))
     offset, partition = divmod(place, SPREAD_PARTITIONS)
     stored = await log.fetch(RECIPIENTS.name, partition, offset)
-    wire, _, values = unpack_values(stored.value, stored.headers)
+    wire, _, values = unpack_values(stored.value, stored.headers, sha256)
     return BatchOnLog(decode(wire), values)
 
 

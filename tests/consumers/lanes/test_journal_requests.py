@@ -13,9 +13,21 @@ from dispatcher.core.results.history import Span
 from dispatcher.core.results.requests import AFTERWARDS_MS, RequestTime
 from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Entry, Log
-from schemas.batch import pack
+from schemas.batch import Values, pack
 from schemas.codec import encode
-from schemas.records import AnyRecord, Intent, Job, Kind, Outcome, Outcomes, Owned, Resolved, Run
+from schemas.records import (
+    AnyRecord,
+    Appended,
+    Intent,
+    Job,
+    Kind,
+    Outcome,
+    Outcomes,
+    Owned,
+    Resolved,
+    Run,
+    StreamIntent,
+)
 from schemas.topics import JOBS, LANES, RECIPIENTS
 from tests.memory_log import MemoryLog
 
@@ -156,3 +168,22 @@ async def test_an_offset_that_holds_no_intent_is_said_so():
     offset = journal.intent(7)
     assert (await fetch_intent(cast("Log", journal.log), PARTITION, offset)).at_ms == 7
     await asyncio.sleep(0)
+
+
+async def test_messages_of_a_stream_are_requests_with_their_numbers_as_the_segment_grows() -> None:
+    journal = Journal()
+    recipients = Recipients(cast("Log", journal.log), PARTITION)
+
+    async def sent(number: int, start: int) -> list[int]:
+        record = Appended(
+            campaign="codes", attempt="s", account="spring", at_ms=0, numbers=b"%d" % number,
+            values=Values((), (), (), ()), keys=bytes([start]) * 8, expires=bytes(8), keep_ms=1,
+        )  # fmt: skip
+        offset = journal._put(JOBS.name, PARTITION, Entry(b"spring", encode(record)))
+        intent = StreamIntent(
+            owner="o", n=0, account="spring", campaign="codes", job=1, batch=1, start=start, count=1, attempt=0,
+            at_ms=WHEN.start_ms, appended=offset,
+        )  # fmt: skip
+        return (await recipients.of(intent)).tolist()
+
+    assert [await sent(NUMBERS[at], at) for at in range(3)] == [[NUMBERS[0]], [NUMBERS[1]], [NUMBERS[2]]]
