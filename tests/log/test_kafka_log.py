@@ -34,8 +34,8 @@ from tests.waiting import patience, until
 class FrozenBroker:
     """A broker of our own that can be stopped in its tracks and go on, as a long pause of its machine does."""
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker, self.url = broker, f"kafka://{broker.bootstrap}?timeout_s=2"
+    def __init__(self, broker: Broker, prefix: str) -> None:
+        self._broker, self.url = broker, f"kafka://{broker.bootstrap}/{prefix}.?timeout_s=2"
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -46,6 +46,13 @@ class FrozenBroker:
     def _signal(self, number: int) -> None:
         assert self._broker._process is not None
         os.kill(self._broker._process.pid, number)
+
+
+@pytest.fixture(scope="module")
+def kafka_broker() -> Iterator[Broker]:
+    """One broker to kill, freeze and restart for all tests of this module: starting one takes seconds."""
+    with Broker(properties={"log.cleaner.backoff.ms": "100"}) as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +71,8 @@ class TestKafkaLog(LogContract, LockContract):
         return f"kafka://{kafka_bootstrap}/{kafka_prefix}."
 
     @pytest.fixture
-    def freezable(self, kafka_broker: Broker) -> Iterator[Freezable]:
-        frozen = FrozenBroker(kafka_broker)
+    def freezable(self, kafka_broker: Broker, kafka_prefix: str) -> Iterator[Freezable]:
+        frozen = FrozenBroker(kafka_broker, kafka_prefix)
         yield frozen
         frozen.thaw()
 
@@ -174,30 +181,28 @@ async def test_records_that_retention_deleted_are_missed_loudly(kafka_bootstrap:
     await log.close()
 
 
-async def test_reading_skips_what_compaction_deleted():
-    properties = {"log.cleaner.backoff.ms": "100"}
-    with await asyncio.to_thread(Broker(properties=properties).start) as broker:
-        quick = {"cleanup_policy": "compact", "segment_ms": "50", "min_cleanable_dirty_ratio": "0.01"}
-        await make_topic(broker.bootstrap, "dispatcher.campaigns", 1, **quick, max_message_bytes="1065536")
-        log = await open_log(f"kafka://{broker.bootstrap}")
-        written: list[int] = []
-        for i in itertools.count():
-            written += await log.append("campaigns", 0, [Entry(b"%d" % (i % 3), b"%d" % i)])
-            await asyncio.sleep(0.02)
-            if i % 20 == 0 and len(await read_all(log, "campaigns", 0, 0)) < len(written):
-                break
-        records = await read_all(log, "campaigns", 0, 0)
-        assert len(records) < len(written)
-        assert [record.offset for record in records] == sorted({record.offset for record in records})
-        newest = {b"%d" % (i % 3): b"%d" % i for i in range(len(written))}
-        assert {record.key: record.value for record in records} == newest
-        again: list[StoredRecord] = []
-        async with patience(), aclosing(log.follow("campaigns", 0, 0)) as follower:
-            while not again or again[-1].offset < written[-1]:
-                again += await anext(follower)
-        assert len(again) < len(written)
-        assert {record.key: record.value for record in again} == newest
-        await log.close()
+async def test_reading_skips_what_compaction_deleted(kafka_broker: Broker, kafka_prefix: str):
+    quick = {"cleanup_policy": "compact", "segment_ms": "50", "min_cleanable_dirty_ratio": "0.01"}
+    await make_topic(kafka_broker.bootstrap, f"{kafka_prefix}.campaigns", 1, **quick, max_message_bytes="1065536")
+    log = await open_log(f"kafka://{kafka_broker.bootstrap}/{kafka_prefix}.")
+    written: list[int] = []
+    for i in itertools.count():
+        written += await log.append("campaigns", 0, [Entry(b"%d" % (i % 3), b"%d" % i)])
+        await asyncio.sleep(0.02)
+        if i % 20 == 0 and len(await read_all(log, "campaigns", 0, 0)) < len(written):
+            break
+    records = await read_all(log, "campaigns", 0, 0)
+    assert len(records) < len(written)
+    assert [record.offset for record in records] == sorted({record.offset for record in records})
+    newest = {b"%d" % (i % 3): b"%d" % i for i in range(len(written))}
+    assert {record.key: record.value for record in records} == newest
+    again: list[StoredRecord] = []
+    async with patience(), aclosing(log.follow("campaigns", 0, 0)) as follower:
+        while not again or again[-1].offset < written[-1]:
+            again += await anext(follower)
+    assert len(again) < len(written)
+    assert {record.key: record.value for record in again} == newest
+    await log.close()
 
 
 # --- a broker that goes away -----------------------------------------------------------------------------------------
@@ -211,8 +216,8 @@ async def test_no_broker_is_one_sentence_that_names_it():
         await open_log(f"kafka://127.0.0.1:{port}?timeout_s=3")
 
 
-async def test_a_lost_broker_is_one_mapped_error_and_its_return_is_noticed(kafka_broker: Broker):
-    log = await open_log(f"kafka://{kafka_broker.bootstrap}?timeout_s=1")
+async def test_a_lost_broker_is_one_mapped_error_and_its_return_is_noticed(kafka_broker: Broker, kafka_prefix: str):
+    log = await open_log(f"kafka://{kafka_broker.bootstrap}/{kafka_prefix}.?timeout_s=1")
     await log.append("lanes", 0, [Entry(b"", b"before")])
     follower = log.follow("lanes", 0, 0)
     assert len(await anext(follower)) == 1
@@ -237,8 +242,10 @@ async def test_a_lost_broker_is_one_mapped_error_and_its_return_is_noticed(kafka
     await log.close()
 
 
-async def test_a_broker_killed_while_appending_and_following_loses_and_doubles_nothing(kafka_broker: Broker):
-    log = await open_log(f"kafka://{kafka_broker.bootstrap}?timeout_s=20")
+async def test_a_broker_killed_while_appending_and_following_loses_and_doubles_nothing(
+    kafka_broker: Broker, kafka_prefix: str
+):
+    log = await open_log(f"kafka://{kafka_broker.bootstrap}/{kafka_prefix}.?timeout_s=20")
     confirmed: set[bytes] = set()
     seen: list[StoredRecord] = []
     stop = asyncio.Event()
@@ -315,7 +322,7 @@ async def test_closing_while_the_broker_is_away_says_nothing_beside_the_error(ka
     log = await open_log(f"kafka://{kafka_broker.bootstrap}/{kafka_prefix}.?timeout_s=2")
     await log.append("lanes", 0, [Entry(b"", b"before")])
     assert isinstance(log, KafkaLog)
-    broker = FrozenBroker(kafka_broker)
+    broker = FrozenBroker(kafka_broker, kafka_prefix)
     broker.freeze()
     try:
         appending = [asyncio.ensure_future(log.append("lanes", each, [Entry(b"", b"more")])) for each in range(4)]

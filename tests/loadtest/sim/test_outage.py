@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -11,7 +13,20 @@ from dispatcher.errors import ConfigError
 from tests.loadtest.sim.sim_kit import NOW, Vendor, numbers, receiver, vendor
 from tests.waiting import patience, until
 
-OUTAGE_S = 0.5
+OUTAGE_S = 0.05
+
+
+def lasting(v: Vendor) -> Callable[[], Awaitable[None]]:
+    """Let the next outage last until what is returned is called, however late this test looks."""
+    due: list[tuple[Any, ...]] = []
+    come_back = v.sim._return
+    v.sim._return = lambda *arguments: due.append(arguments)  # type: ignore[method-assign]
+
+    async def end() -> None:
+        await until(lambda: due)
+        come_back(*due[0])
+
+    return end
 
 
 async def dead(v: Vendor) -> None:
@@ -30,11 +45,13 @@ async def test_a_request_under_way_is_taken_and_gets_no_answer_and_the_next_find
     async with vendor(latency_s=5.0) as v:
         sending = asyncio.create_task(v.send())
         await until(lambda: v.sim.state.in_work == 1)
+        end = lasting(v)
         v.sim.outage(OUTAGE_S)
         with pytest.raises((aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)):
             await sending
         await dead(v)
-        await until(lambda: not v.sim.state.down)
+        await end()
+        assert not v.sim.state.down
         assert (await v.account())["numbers_accepted"] == 1
         v.sim.configure(latency_s=0.0)
         assert (await v.send(mobile="13800138001")).code == "0"
@@ -57,10 +74,12 @@ async def test_what_falls_due_meanwhile_is_pushed_after_the_return() -> None:
 
 async def test_an_outage_can_be_asked_for_and_is_answered_before_it_begins() -> None:
     async with vendor(**NOW) as v:
+        end = lasting(v)
         answer = await v.call("/_sim/outage", b'{"seconds": 0.2}', "POST")
         assert (answer.status, answer.text.split()) == (200, ["{", '"down_s":', "0.2", "}"])
         await dead(v)
-        await until(lambda: not v.sim.state.down)
+        await end()
+        assert not v.sim.state.down
         assert (await v.send()).code == "0"
 
 
