@@ -236,7 +236,7 @@ for campaign in campaigns:
         rows = export(reader, reader.campaign(campaign), file, kind)
     print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-BATCHES = {"text": (1, 8, 50_000), "xlsx": (1, 6, 10_000)}
+BATCHES = {"text": (2, 20, 50_000), "xlsx": (1, 6, 10_000)}
 """Batches of a small and of a large campaign, and their size: a sheet's row takes ten times as long."""
 
 
