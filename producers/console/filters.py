@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
+from jinja2 import pass_context
+from jinja2.runtime import Context
+
 from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.money.amounts import MICRO_YUAN
 from dispatcher.core.results.equation import PARTS
@@ -163,8 +166,18 @@ def cell(value: object) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _of_request(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, which jinja must not evaluate when it compiles a template: its result depends on the language."""
+
+    @pass_context
+    def called(_context: Context, *arguments: Any) -> Any:
+        return function(*arguments)
+
+    return called
+
+
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
-    each.__name__: each
+    each.__name__: _of_request(each)
     for each in (
         *(figure, rate, minute, second, yuan, duration, percent, word, carrier, reason, meaning, advice),
         *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell),

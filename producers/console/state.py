@@ -9,6 +9,7 @@ from dispatcher.service.session import Session
 from dispatcher.service.today import TodayCounts
 from producers.console.exports import Exports
 from producers.console.live import Live
+from producers.console.seal import Seal
 from producers.console.unfinished import Forms
 
 
@@ -23,4 +24,5 @@ class ConsoleState:
         self.accounts = AccountWatch()
         self.today = TodayCounts()
         self.exports = Exports()
+        self.seal = Seal()
         self.forms = Forms(config)

@@ -13,6 +13,7 @@ WORDS: Final = {
     # statuses of campaigns and drafts
     "running": N_("running"),
     "held": N_("held"),
+    "open": N_("open"),
     "paused": N_("paused"),
     "waiting": N_("waiting"),
     "holding": N_("holding"),
@@ -99,6 +100,7 @@ STATUS_MEANS: Final = {
     "holding": N_("Not finished: only unknown recipients are left."),
     "cancelled": N_("A person cancelled it; reports of what was sent still count."),
     "finished": N_("Every recipient has its final state."),
+    "open": N_("It is a stream that takes messages."),
 }
 
 HOLD_MEANS: Final = {
@@ -108,6 +110,7 @@ HOLD_MEANS: Final = {
     "closing": N_("Its sending hours ended. What is left waits until you resume it."),
     "wave": N_("It is between waves. The next one waits for the reports of the one before."),
     "text": N_("The last wave waits until you decide its text."),
+    "over": N_("Its time is over. What is left is not sent any more."),
 }
 
 TERM_MEANS: Final = {

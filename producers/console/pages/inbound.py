@@ -1,7 +1,8 @@
-"""The page of messages from phones: search, those for review, and putting a sender on the suppression list."""
+"""The page of messages from phones: search, those for review, replies, putting a sender on the suppression list."""
 
 from __future__ import annotations
 
+import secrets
 from typing import Final
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from dispatcher.errors import UserError
 from dispatcher.i18n import _
 from dispatcher.masking import masked_mobiles, masked_number
+from dispatcher.service.campaigns.views import CampaignWanted, list_campaigns
 from dispatcher.service.inbound import dead_letters, newest_messages
+from dispatcher.service.streams import OWN_TEXT, StreamMessage, append_messages
 from dispatcher.service.suppression import change_suppression, suppression_key
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.times import time_ms
@@ -26,13 +29,39 @@ async def inbound(visit: Visit) -> Answer:
 
 async def opt_out(visit: Visit) -> Answer:
     """Put the sender of a message on the suppression list."""
-    key = suppression_key(visit.form.get("number", ""))
+    key = suppression_key(visit.state.seal.open(visit.form.get("number", "")))
     why = visit.form.get("why", "").strip() or _("asked by message")
     done = await change_suppression(
         visit.session, np.array([key], np.int64), adds=True, source="person", why=why, by=visit.caller.name
     )
     says = _("The number is on the suppression list.") if done.changed else _("It was on the suppression list already.")
     return Redirect("/inbound?review=1" if "review" in visit.form else "/inbound", says)
+
+
+async def reply(visit: Visit) -> Answer:
+    """Answer a message through a stream that takes texts of its own."""
+    form = visit.form
+    text, stream = form.get("text", "").replace("\r\n", "\n").strip(), form.get("stream", "")
+    if not text:
+        raise UserError(_("Write what the phone gets."))
+    number, key = visit.state.seal.open(form.get("number", "")), form.get("key", "") or secrets.token_hex(8)
+    message = StreamMessage(number=number, key=key, text=text)
+    [done] = await append_messages(visit.session, stream, [message])
+    if done.result == "refused":
+        raise UserError(done.why)
+    if done.result == "already there":
+        return Redirect("/inbound", _("This reply was sent already."), "warn")
+    return Redirect("/inbound", _("The reply is on its way, through {stream}.").format(stream=stream))
+
+
+async def _streams(visit: Visit) -> list[str]:
+    """The open streams that take texts of their own."""
+    if not visit.may("streams:send"):
+        return []
+    found = (await list_campaigns(visit.session, CampaignWanted(streams=True))).campaigns
+    return [
+        view.id for view in found if view.stream is not None and view.stream.takes_messages and view.text == OWN_TEXT
+    ]
 
 
 async def _page(visit: Visit) -> Html:
@@ -67,11 +96,15 @@ async def _page(visit: Visit) -> Html:
         "older": found.messages[-1].at_ms if len(found.messages) == SHOWN and not review else None,
         "kept": kept,
         "mistake": mistake,
+        "streams": await _streams(visit),
+        "seal": visit.state.seal.close,
+        "keys": [secrets.token_hex(8) for _each in found.messages],
     }
     return Html("inbound/page.html", values, 422 if mistake else 200)
 
 
 ROUTES: Final = (
     ConsoleRoute(method="GET", path="/inbound", permission="inbound:read", handler=inbound),
+    ConsoleRoute(method="POST", path="/inbound/reply", permission="streams:send", handler=reply),
     ConsoleRoute(method="POST", path="/inbound/opt-out", permission="suppression:write", handler=opt_out),
 )
