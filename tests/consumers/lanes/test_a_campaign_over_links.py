@@ -25,6 +25,7 @@ from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.results import write_results
 from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
+from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, open_stream
 from dispatcher.service.vendor_requests.gateway_totals import gateway_totals
 from producers.launch.api import launch
 from tests.always import ALWAYS
@@ -129,6 +130,23 @@ async def test_every_recipient_ends_as_the_gateways_ledger_says(tmp_path, text, 
         assert ledger.height == 600 * parts
         failed = ledger.filter(ledger["status"] != "DELIVRD")["number"].n_unique()
         assert (counts.delivered, counts.failed, counts.unknown) == (600 - failed, failed, 0)
+
+
+async def test_the_messages_of_a_stream_are_reported_each_by_itself_though_they_go_to_one_number(tmp_path):
+    async with world(tmp_path, NOW | {"status_mix": {"DELIVRD": 1.0}}) as it:
+        await open_stream(it.session, StreamRequest(id="may", route=["polar"], campaign_class="code"))
+        for at in range(4):
+            several = [
+                StreamMessage(number=str(FIRST + at // 2), key=f"{at} {each}", text=f"{at} {each} {'测' * 80 * each}")
+                for each in range(3)
+            ]
+            await append_messages(it.session, "may", [*several, several[0]])
+        await append_messages(Session(it.settings, it._log), "may", several)
+        counts = await it.until(lambda each: each.delivered + each.duplicate == each.rows == 15)
+        assert counts.duplicate == 3
+        sent = it.gateway.sim.rows()
+        assert sent["number"].n_unique() == 2
+        assert sent.height == 4 * (1 + 2 + 3)
 
 
 async def test_throttled_and_refused_recipients_end_right_and_nobody_is_texted_twice(tmp_path):
