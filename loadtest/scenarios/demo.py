@@ -6,6 +6,12 @@ end every recipient of ours is compared with the vendor's ledger. Exit code 1 if
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,7 +51,7 @@ def demo(numbers: int, vendor: str, log_url: str | None, keep: str | None, as_js
     """Watch 200,000 numbers go through the real thing, to a simulated vendor and back.
 
     Takes less than a minute. Nothing leaves this machine. Ends with exit code 1 if our results and the vendor's own
-    ledger disagree in a single number.
+    ledger disagree in a single number. The console shows it in a browser, too; on a terminal it stays until Ctrl-C.
 
     \b
     Examples:
@@ -59,7 +65,6 @@ def demo(numbers: int, vendor: str, log_url: str | None, keep: str | None, as_js
         if as_json:
             print_json(result(outcome))
         else:
-            console().print(screen(outcome))
             if keep:
                 config = folder / "dispatcher.toml"
                 click.echo(f"\nkept in {folder}: dispatcher campaign list --config {config}")
@@ -93,19 +98,43 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
     from loadtest.screen import Screen
 
     with staged(scenario, folder, log_url) as stage:
-        if not as_json:
-            _introduce(stage)
-        return Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=as_json)).run())
+        if as_json:
+            return Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=True)).run())
+        address = _introduce(stage)
+        outcome = Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=False)).run())
+        console().print(screen(outcome))
+        if sys.stdout.isatty():
+            click.echo(f"\nThe console stays at {address} until you press Ctrl-C.")
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
+        return outcome
 
 
-def _introduce(stage: Stage) -> None:
+def _introduce(stage: Stage) -> str:
+    """Say what there is, and show the console in a browser if there is a screen for one; returns its address."""
     limit = stage.scenario.accounts[PACED].ours["flow"]["limit"]
     big, urgent = stage.scenario.campaigns
     url = VENDORS[stage.scenario.vendors[VENDOR].vendor].url(stage.vendors[VENDOR].address)
     click.echo(f"vendor      simulated, at {url}; it enforces {limit:,} messages/s on account {PACED}")
     click.echo(f"dispatcher  log {stage.loaded.log.url}, reports to http://{stage.loaded.web.listen}")
+    address = f"http://{stage.loaded.web.listen}/"
+    link = f"{address}link/{asyncio.run(_link(stage))}"
+    click.echo(f"console     {address}, its first administrator begins at {link}")
     click.echo(f"list        {big.recipients:,} rows, as dirty as they come; {urgent.recipients} urgent ones follow")
     click.echo()
+    if sys.stdout.isatty() and (
+        sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        webbrowser.open(link)
+    return address
+
+
+async def _link(stage: Stage) -> str:
+    from dispatcher.service.people import open_directory
+    from dispatcher.service.session import open_session
+
+    async with open_session(stage.config) as session:
+        return (await (await open_directory(session)).make_link("", by="demo")).secret
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.service.test_spend import Lane
 from tests.store.joined_history import reports_record
 
 PAGES = {
+    "overview": "/",
     "campaigns": "/campaigns",
     "campaigns-none": "/campaigns?q=nothing-like-that",
     "campaign": "/campaigns/may-sale",

@@ -224,6 +224,7 @@ def test_the_demo_runs_on_kafka(kafka_bootstrap: str) -> None:
     done = demo("--log", f"kafka://{kafka_bootstrap}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert b"compared with the vendor's ledger" in done.stdout
+    assert re.search(rb"console     http://127\.0\.0\.1:\d+/, .* http://127\.0\.0\.1:\d+/link/[\w-]{43}\n", done.stdout)
 
 
 def test_a_demo_that_cannot_have_its_log_says_so() -> None:
