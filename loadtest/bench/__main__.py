@@ -32,6 +32,7 @@ NAMES: Final = {
 }
 """Name of a benchmark: its module under loadtest.bench."""
 LONG: Final = {
+    "codes": "sending.codes",
     "cmpp_lane": "sending.cmpp_lane",
     "cmpp_network": "sending.cmpp_network",
     "fairness": "sending.fairness",

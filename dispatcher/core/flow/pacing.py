@@ -35,6 +35,9 @@ FLOOR_S: Final = 600.0
 SHARE_OF_WINDOW: Final = 10
 """A chunk is at most this part of a window: where the limit is per second, a tenth of a second of it."""
 
+URGENT_CHUNKS: Final = 2
+"""The spread counts urgent units as so many chunks, and lets them leave as early."""
+
 PAUSE_OF_WINDOW: Final = 5
 
 CUT: Final = 0.95
@@ -84,11 +87,11 @@ class Pacer:
     def earliest(self, units: int, now_s: float, *, urgent: bool = False) -> float:
         """When `units` may leave, as known now (an answer may make it sooner). <= now_s: they may leave now.
 
-        `urgent`: the spread lets few units leave as early as a whole chunk, so that they need not wait behind one.
+        `urgent`: the spread lets few units leave earlier than a whole chunk, so that they need not wait behind one.
         """
         allowed = self.allowed(now_s)
         self._free(now_s)
-        early = max(units, self.share(now_s)) if urgent else units
+        early = max(units, URGENT_CHUNKS * self.share(now_s)) if urgent else units
         at_s = max(self._held_until_s, self._arrival_s - self._interval(early, allowed))
         over = self._units + min(units, allowed) - allowed
         for free_at_s, _, freed in self._occupied:
@@ -97,6 +100,10 @@ class Pacer:
             over -= freed
             at_s = max(at_s, free_at_s)
         return at_s
+
+    def room(self, at_s: float, now_s: float) -> int:
+        """The units that the window has room for at this time, as known now."""
+        return self.allowed(now_s) - sum(units for free_at_s, _, units in self._occupied if free_at_s > at_s)
 
     def interval_s(self, units: int, now_s: float) -> float:
         """The average time between requests of this many units."""

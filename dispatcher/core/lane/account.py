@@ -5,11 +5,12 @@ It decides *what* may go and *when*; dispatcher/core/lane/owner.py turns that in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.flow.fairness import FairShare, UrgentFirst
-from dispatcher.core.flow.pacing import GUARD_S, Pacer
+from dispatcher.core.flow.pacing import GUARD_S, SHARE_OF_WINDOW, Pacer
 from dispatcher.core.lane.account_states import AccountEvent, AccountState, Standing
 from dispatcher.core.lane.gate import AHEAD_MAX, LEAD_OF_LIFE, Lead, TimeToLive
 from dispatcher.core.lane.notices import whole
@@ -20,6 +21,12 @@ from dispatcher.core.lane.work import NO_WAIT, CampaignWork, Content, Piece
 from schemas.records import Stop, Why
 
 CROWD_MAX = 20
+SPLIT_MAX = 2
+"""Beside urgent messages a chunk is at least its share of the window, divided by this."""
+
+FEW_OF_WINDOW = 4
+"""Room is kept for urgent messages if they take no more than this part of the window."""
+
 HOURS_CHECKED_S = 5.0
 """The wall clock may jump."""
 
@@ -51,6 +58,7 @@ class AccountLane:
         self.ttl = TimeToLive(ttl_s)
         self.unwritten: dict[tuple[int, int], Unwritten] = {}  # by (job, first recipient)
         self.news: list[str] = []
+        self._urgent_left: deque[tuple[float, int]] = deque()  # in the last window: when, and how many units
         self._handing = UrgentFirst()
         self._leaving = UrgentFirst()
 
@@ -94,15 +102,23 @@ class AccountLane:
                 until_ms = min(until_ms or hold.until_ms, hold.until_ms)
         return now_s + min((until_ms - now_ms) / 1000, HOURS_CHECKED_S) if until_ms else float("inf")
 
-    def chunk_max(self, segments: int, now_s: float, campaigns: int) -> int:
+    def chunk_max(self, segments: int, now_s: float, campaigns: int, *, urgent: bool = False) -> int:
         """The most recipients the next chunk may have, by the request's limit and by its share of the window.
 
         The more campaigns share the window, the smaller the chunks, so that shares follow weights within seconds.
+        Beside urgent messages it fits into the room that they leave: a chunk that is one unit too large would waste
+        the whole room until more of it is free.
         """
         count = self.spec.numbers_max if not self.standing.trying else self.spec.numbers_min
         if self.pacer is not None and self.spec.unit != "requests":
             per_recipient = segments if self.spec.unit == "parts" else 1
             units = self.pacer.share(now_s) // min(campaigns, CROWD_MAX)
+            reserve = 0 if urgent else self._reserve(now_s)
+            if reserve:
+                least = max(1, units // SPLIT_MAX)
+                queued = sum(self._queued(urgent=False))
+                leaves_s = max(now_s, self.pacer.earliest(queued + least + reserve, now_s))
+                units = min(units, max(least, self.pacer.room(leaves_s, now_s) - queued - reserve))
             count = min(count, max(1, units // per_recipient))
         if self.balance is not None:
             count = min(count, max(0, int((self.balance - self.spent_since_poll) // segments)))
@@ -131,14 +147,8 @@ class AccountLane:
         at_s = self.held_until_s
         if self.pacer is None:
             return at_s if ahead < 2 * self.spec.inflight_max else float("inf")
-        unsent = [sending for sending in self.unsent if sending.urgent or not urgent]
-        queued = sum(
-            self.units(proposal.count, proposal.parts)
-            for proposal in self.proposed.values()
-            if proposal.urgent or not urgent
-        )
-        queued += sum(self.units(ready.chunk.asked, ready.parts) for ready in self.ready if ready.urgent or not urgent)
-        queued += sum(sending.units for sending in unsent)
+        queued = sum(self._queued(urgent=urgent))
+        unsent = (sending for sending in self.unsent if sending.urgent or not urgent)
         straggler = next((sending for sending in unsent if sending.stands_s is None), None)
         late_s = straggler.asked_s + self.lead.late_s if straggler is not None else float("inf")
         if straggler is not None and late_s <= now_s:  # one slow connection does not hold up the others
@@ -146,7 +156,32 @@ class AccountLane:
         early_s = min(self.lead.s, LEAD_OF_LIFE * self.ttl.s) - self.pacer.interval_s(queued, now_s)
         if early_s < 0:  # enough until one of them leaves
             return late_s
-        return max(at_s, self.pacer.earliest(1, now_s, urgent=urgent) - early_s)
+        reserve = 0 if urgent else self._reserve(now_s)
+        least = max(1, self.pacer.share(now_s) // SPLIT_MAX) + reserve if reserve else 1
+        return max(at_s, self.pacer.earliest(least, now_s, urgent=urgent) - early_s)
+
+    def _queued(self, *, urgent: bool) -> Iterator[int]:
+        """The units of each chunk that is announced and not written; `urgent`: only of those that are."""
+        for proposal in self.proposed.values():
+            if proposal.urgent or not urgent:
+                yield self.units(proposal.count, proposal.parts)
+        for ready in self.ready:
+            if ready.urgent or not urgent:
+                yield self.units(ready.chunk.asked, ready.parts)
+        for sending in self.unsent:
+            if sending.urgent or not urgent:
+                yield sending.units
+
+    def _reserve(self, now_s: float) -> int:
+        """The room in the window that is kept for urgent messages: what came of them lately in the time of a chunk.
+
+        None for an urgent campaign that takes a large part of the window itself: it has its turns, as others do.
+        """
+        while self._urgent_left and self._urgent_left[0][0] <= now_s - self.spec.per_s:
+            self._urgent_left.popleft()
+        units = sum(units for _, units in self._urgent_left)
+        few = self.pacer is not None and units * FEW_OF_WINDOW <= self.pacer.allowed(now_s)
+        return -(-units // SHARE_OF_WINDOW) if few else 0
 
     def has_urgent_work(self, now_ms: int) -> bool:
         """Whether an urgent campaign may send now and has work."""
@@ -262,6 +297,8 @@ class AccountLane:
         """The first byte of what it waited for is written now."""
         if self.pacer is not None:
             sending.ticket = self.pacer.left(sending.waits_for, now_s)
+            if sending.urgent:
+                self._urgent_left.append((now_s, sending.waits_for))
         sending.units = max(0, sending.units - sending.waits_for)
         sending.waits_for = 0
         sending.written = not sending.units

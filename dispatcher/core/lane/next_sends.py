@@ -140,7 +140,7 @@ class NextSends:
                 self.wake_s = min(self.wake_s, due_s, lane.released_s(now_s, now_ms))
                 return
             campaign, work, piece, campaigns = found
-            count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns)
+            count_max = lane.chunk_max(lane.segments(campaign.id), now_s, campaigns, urgent=campaign.urgent)
             if count_max < 1:
                 announced = lane.proposed or lane.ready or any(lane.unsent)
                 if not announced:  # announced chunks are covered by the balance, and go first

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from dispatcher.core.lane.effects import Fetch, Send
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Flowed, Job, Launched, Leg
 from tests.core.lane.test_gate import Lane
+
+_OFFSETS = count(1)
 
 
 def launched(lane: Lane, campaign: str, recipients: int, *, urgent: bool = True) -> None:
@@ -23,7 +27,7 @@ def launched(lane: Lane, campaign: str, recipients: int, *, urgent: bool = True)
         campaign=campaign, attempt=campaign, account="spring", number=0, batch=0, partition=0, offset=0, sha256=b"",
         start=0, count=recipients,
     )  # fmt: skip
-    inbox = 1 + len(lane.owner.state.jobs)
+    inbox = next(_OFFSETS)
     lane.owner.inbox_read(inbox, job, 0.0, 0)
     lane.owner.batch_loaded(inbox, Batch(b",".join([b"13800138001"] * recipients), recipients))
 
@@ -95,3 +99,31 @@ def test_behind_an_urgent_campaign_of_many_the_others_still_get_one_chunk_in_ten
                 lane.answered(intent, now_s)
         now_s = round(now_s + 0.005, 6)
     assert 8 <= order.count("may") <= 12
+
+
+def test_beside_a_few_urgent_messages_the_others_use_the_rest_of_the_limit() -> None:
+    """A chunk that is one unit too large for the room would leave the whole room unused until more of it is free."""
+    lane = Lane(limit=100, numbers_max=10, inflight_max=16)
+    launched(lane, "bulk", 1_000, urgent=False)
+    waiting: dict[int, Send] = {}
+    asked_s: dict[int, float] = {}
+    left: list[tuple[float, int]] = []
+    delays_s: list[float] = []
+    for at_ms in range(0, 9_000, 2):
+        now_s = at_ms / 1000
+        if at_ms % 134 == 0:
+            launched(lane, f"code{at_ms}", 1)
+        for send in lane.sends(now_s):
+            waiting[send.intent] = send
+            asked_s[send.intent] = now_s
+        for intent, send in list(waiting.items()):
+            if at_the_gate(lane, send, now_s):
+                left.append((now_s, send.count))
+                if send.campaign.startswith("code"):
+                    delays_s.append(now_s - asked_s[intent])
+                del waiting[intent]
+                lane.answered(intent, now_s)
+    assert len(delays_s) > 60
+    assert sorted(delays_s)[len(delays_s) * 9 // 10] <= 0.05
+    in_all = sum(units for at_s, units in left if 2.0 <= at_s < 8.0)
+    assert in_all >= 0.97 * 600
