@@ -24,7 +24,7 @@ from dispatcher.core.streams.keys import digest
 from dispatcher.core.streams.routing import account_of
 from dispatcher.core.streams.segments import APPENDED_MAX
 from dispatcher.core.wire_number import to_wire
-from dispatcher.errors import TextError, UserError
+from dispatcher.errors import Conflict, NotFound, TextError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
@@ -162,7 +162,7 @@ async def stream_of(session: Session, stream: str) -> Stream:
     assert known is not None
     if known.cancelled or known.stream_closed is not None:
         over = "cancelled" if known.cancelled else "closed"
-        raise UserError(f'the stream "{stream}" was {over}, and takes no more messages. Open another one.')
+        raise Conflict(f'the stream "{stream}" was {over}, and takes no more messages. Open another one.')
     streams = _memory(session).streams
     if stream not in streams or streams[stream].launched.attempt != launched.attempt:
         streams[stream] = Stream(launched, parse(launched.text))
@@ -230,9 +230,9 @@ async def close_stream(session: Session, stream: str, *, by: str = "") -> Stream
 
 def _terms(stream: str, known: Campaign | None) -> Launched:
     if known is None or known.launched is None:
-        raise UserError(f'there is no stream "{stream}". See: dispatcher stream list')
+        raise NotFound(f'there is no stream "{stream}". See: dispatcher stream list')
     if known.launched.stream is None:
-        raise UserError(f'"{stream}" is a campaign, not a stream, and takes no messages. See: dispatcher stream list')
+        raise Conflict(f'"{stream}" is a campaign, not a stream, and takes no messages. See: dispatcher stream list')
     return known.launched
 
 

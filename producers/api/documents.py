@@ -116,7 +116,7 @@ def _parameters(operation: Operation, schema_of: dict[str, Any], components: dic
     required = query.get("required", ())
     for name, schema in query.get("properties", {}).items():
         found.append({"name": name, "in": "query", "required": name in required, "schema": schema})
-    if operation.repeatable:
+    if operation.repeatable or operation.keyed:
         limits = {"type": "string", "minLength": 1, "maxLength": 255}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": limits})
     return found
@@ -128,7 +128,7 @@ def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any
         "content": {operation.media: {"schema": schema_of[str(operation.answer)]}},
     }
     found: dict[str, Any] = {str(operation.status): answer}
-    if operation.method == "PUT" and operation.path.endswith("{id}"):
+    if operation.path in ("/v1/campaigns/{id}", "/v1/streams/{stream}") and operation.method == "PUT":
         found["201"] = answer
     takes_body = operation.body is not None or operation.body_media != (JSON,)
     kinds: dict[int, list[str]] = {}

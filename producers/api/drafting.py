@@ -17,6 +17,7 @@ import polars as pl
 from dispatcher.errors import InputError
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.session import Session
+from dispatcher.service.streams import StreamOpened, StreamRequest, open_stream
 from producers.drafts.api import DraftResult, draft
 from producers.drafts.terms import request_of
 from producers.launch.commit import LaunchResult
@@ -50,6 +51,11 @@ async def draft_upload(
 async def follow_up_campaign(session: Session, *, request: dict[str, Any]) -> LaunchResult:
     """`follow_up` with a request as JSON has it. Raises UserError, LogError."""
     return await follow_up(session, msgspec.convert(request, FollowUpRequest))
+
+
+async def open_stream_by_terms(session: Session, *, request: dict[str, Any]) -> StreamOpened:
+    """`open_stream` with a request as JSON has it. Raises UserError, LogError."""
+    return await open_stream(session, msgspec.convert(request, StreamRequest))
 
 
 def _readable(path: Path, content_type: str, content_encoding: str, folder: Path) -> Path:

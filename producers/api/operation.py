@@ -16,6 +16,7 @@ from producers.web.site import Incoming, Streamed
 
 if TYPE_CHECKING:
     from producers.api.results import Watches
+    from producers.api.streams import MessageGroups
     from producers.api.uploads import Uploads
 
 JSON: Final = "application/json"
@@ -49,12 +50,19 @@ class Api:
     """What the operations of one process share."""
 
     def __init__(
-        self, config: Config, session: Session, uploads: Uploads, watches: Watches, call_service: CallService
+        self,
+        config: Config,
+        session: Session,
+        uploads: Uploads,
+        watches: Watches,
+        messages: MessageGroups,
+        call_service: CallService,
     ) -> None:
         self.config: Final = config
         self.session: Final = session
         self.uploads: Final = uploads
         self.watches: Final = watches
+        self.messages: Final = messages
         self._call_service: Final = call_service
 
     async def call_service(self, service: str, **arguments: Any) -> Any:
@@ -114,7 +122,8 @@ class Operation(Route[Handler], frozen=True, kw_only=True, eq=False):
 
     `query`, `body` and `answer` are structs; `media` is the content type of the answer. `problems`: kinds
     (problems.py) besides those of every operation. `audited`: the action in the audit trail, "" if it changes nothing.
-    `heavy`: a caller may have a few of them under way only. `repeatable`: takes an Idempotency-Key.
+    `heavy`: a caller may have a few of them under way only. `repeatable`: this process gives the same answer to the
+    same Idempotency-Key; `keyed`: the handler takes it.
     """
 
     summary: str
@@ -129,6 +138,7 @@ class Operation(Route[Handler], frozen=True, kw_only=True, eq=False):
     audited: str = ""
     heavy: bool = False
     repeatable: bool = False
+    keyed: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
 
     @property

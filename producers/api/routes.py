@@ -16,9 +16,10 @@ from dispatcher.service.inbound import Messages
 from dispatcher.service.lookup import NumberLookup
 from dispatcher.service.outcomes import OutcomeReport
 from dispatcher.service.spend import SpendReport
+from dispatcher.service.streams import StreamClosing
 from dispatcher.service.suppression import SuppressedNumbers, SuppressionChange
 from dispatcher.service.unknowns import ResolveResult, UnknownList
-from producers.api import campaigns, documents, queries, recipients, results
+from producers.api import campaigns, documents, queries, recipients, results, streams
 from producers.api.campaigns import CampaignState
 from producers.api.operation import ANYBODY_SIGNED_IN, Operation
 from producers.api.uploads import UploadedList
@@ -225,6 +226,44 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         results.CampaignEvent,
         media=results.EVENTS,
         problems=_ORDERS,
+    ),
+    # --- streams
+    Operation(
+        method="PUT",
+        path="/v1/streams/{stream}",
+        permission="campaigns:send",
+        handler=streams.open_it,
+        summary="Open a stream; its id is the idempotency key",
+        group="streams",
+        body=streams.StreamTerms,
+        answer=streams.StreamState,
+        problems=("conflict", "unusable"),
+        audited="stream open",
+        heavy=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/streams/{stream}/messages",
+        permission="streams:send",
+        handler=streams.send,
+        summary="Send messages, each key once; 202 when they are durable",
+        group="streams",
+        body=streams.NewMessages,
+        answer=streams.TakenMessages,
+        status=202,
+        problems=("not-found", "conflict", "unusable"),
+        keyed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/streams/{stream}:close",
+        permission="campaigns:control",
+        handler=streams.close_it,
+        summary="Close a stream; what it has taken is sent",
+        group="streams",
+        answer=StreamClosing,
+        problems=("not-found", "conflict"),
+        audited="stream close",
     ),
     # --- accounts
     _query("/v1/accounts", "accounts:read", queries.accounts, "List the accounts", "accounts", AccountList),

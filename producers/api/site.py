@@ -36,6 +36,7 @@ from producers.api.problems import Fault, Problem, fault_of, problem_of
 from producers.api.replays import Replays
 from producers.api.results import Watches
 from producers.api.routes import ROUTES
+from producers.api.streams import MessageGroups
 from producers.api.uploads import Uploads
 from producers.web.answers import ReadyAnswer
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
@@ -67,7 +68,8 @@ class ApiSite:
     def __init__(
         self, config: Config, session: Session, directory: Directory, run_service: CallService = call_service
     ) -> None:
-        self._api = Api(config, session, Uploads.beside(config), Watches(), run_service)
+        messages = MessageGroups(session)
+        self._api = Api(config, session, Uploads.beside(config), Watches(), messages, run_service)
         self._session = session
         self._directory = directory
         self._limits = CallerLimits(config.api.requests_per_s_max, config.api.heavy_max)
@@ -76,6 +78,7 @@ class ApiSite:
 
     async def close(self) -> None:
         """End what follows the log, and the session."""
+        await self._api.messages.drained()
         self._following.cancel()
         await asyncio.gather(self._following, return_exceptions=True)
         await self._session.close()

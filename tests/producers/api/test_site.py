@@ -67,7 +67,12 @@ def test_the_first_bytes_of_a_stranger_prove_a_caller_only_with_a_valid_token(tm
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.id)
 async def test_every_operation_asks_for_its_permission_and_audits_a_refused_change(shared: ServedApi, operation):
-    path = operation.path.replace("{id}", "may").replace("{account}", "spring").replace("{kind}", "conflict")
+    path = (
+        operation.path.replace("{id}", "may")
+        .replace("{account}", "spring")
+        .replace("{kind}", "conflict")
+        .replace("{stream}", "codes")
+    )
     wrong = next(each for each in ("settings:read", "people:admin") if each != operation.permission)
     answer = await shared.caller(wrong)(operation.method, path)
     if not operation.permission:
