@@ -307,7 +307,7 @@ async def launch(call: Call) -> Any:
 async def follow_up(call: Call) -> Any:
     wanted: FollowUpWanted = call.body
     request = msgspec.to_builtins(wanted) | {"campaign": call.values["id"], "by": call.by}
-    found = await call.api.call_service("follow_up_campaign", request=request)
+    found = await call.api.call_service("follow_up_of_terms", terms=request)
     call.says = str(found["campaign"])
     return found
 

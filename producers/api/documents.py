@@ -103,7 +103,7 @@ def _operation(operation: Operation, schema_of: dict[str, Any], components: dict
         found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     elif operation.body_media != (JSON,):
         binary = {"schema": {"type": "string", "format": "binary"}}
-        found["requestBody"] = {"required": True, "content": dict.fromkeys(operation.body_media, binary)}
+        found["requestBody"] = {"required": False, "content": dict.fromkeys(operation.body_media, binary)}
     return found
 
 

@@ -15,13 +15,9 @@ import msgspec
 import polars as pl
 
 from dispatcher.errors import InputError
-from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamOpened, StreamRequest, open_stream
-from producers.drafts.api import DraftResult, draft
-from producers.drafts.terms import request_of
-from producers.launch.commit import LaunchResult
-from producers.segments.follow_up import follow_up
+from producers.drafts.api import DraftResult, draft_of_terms
 
 READ_BYTES: Final = 1_048_576
 UNPACKED_RATIO_MAX: Final = 100
@@ -44,13 +40,7 @@ async def draft_upload(
     others = {name: value for name, value in terms.items() if name not in _READING and value is not None}
     with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".reading-") as folder:
         numbers = _readable(Path(path), content_type, content_encoding, Path(folder))
-        request = request_of(msgspec.json.encode(others), campaign, [str(numbers)], by)
-        return await draft(session, msgspec.structs.replace(request, **reading))
-
-
-async def follow_up_campaign(session: Session, *, request: dict[str, Any]) -> LaunchResult:
-    """`follow_up` with a request as JSON has it. Raises UserError, LogError."""
-    return await follow_up(session, msgspec.convert(request, FollowUpRequest))
+        return await draft_of_terms(session, campaign, others, lists=[str(numbers)], choice=reading, by=by)
 
 
 async def open_stream_by_terms(session: Session, *, request: dict[str, Any]) -> StreamOpened:
