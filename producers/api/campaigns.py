@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from dispatcher.errors import UserError
+from dispatcher.i18n import N_
 from dispatcher.service.campaigns.control import budget_campaign, close_campaign, control_campaign, weigh_campaign
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign
 from dispatcher.service.campaigns.hours import change_hours
@@ -191,9 +192,13 @@ async def put_terms(call: Call) -> Answered:
         return Answered(value=await _state(call))
     known = (await call.session.campaigns()).get(campaign)
     if known is not None and (known.launched is not None or known.cancelled):
-        raise Problem("other-content", f'"{campaign}" was launched or cancelled with other terms.')
+        raise Problem(
+            "other-content", N_('"{campaign}" was launched or cancelled with other terms.'), campaign=campaign
+        )
     if (kept is not None or known is not None) and not call.query.replace:
-        raise Problem("other-content", f'"{campaign}" has other terms. Add ?replace=true to replace them.')
+        raise Problem(
+            "other-content", N_('"{campaign}" has other terms. Add ?replace=true to replace them.'), campaign=campaign
+        )
     if terms.numbers:
         await _upload_numbers(call, campaign, terms.numbers)
     uploads.keep_terms(campaign, KeptTerms(terms=encoded, by=call.by))
@@ -258,7 +263,9 @@ async def drafted(call: Call) -> str:
                 came = 0 if uploaded is None else uploaded.bytes
                 raise Problem(
                     "conflict",
-                    f"The list is not complete: {came:,} bytes came. Upload it to /v1/campaigns/{campaign}/recipients",
+                    N_("The list is not complete: {came:,} bytes came. Upload it to {path}/recipients"),
+                    came=came,
+                    path=f"/v1/campaigns/{campaign}",
                 )
             terms = msgspec.json.decode(kept.terms)
             terms.pop("numbers", None)

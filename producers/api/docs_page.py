@@ -9,21 +9,35 @@ from typing import Any, Final
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from dispatcher.i18n import N_, _
 from producers.api.problems import KINDS
 
+GROUPS: Final = {
+    "campaigns": N_("campaigns"),
+    "streams": N_("streams"),
+    "verifications": N_("verifications"),
+    "accounts": N_("accounts"),
+    "unknowns": N_("unknown requests"),
+    "numbers": N_("numbers"),
+    "reports": N_("reports"),
+    "api": N_("the API itself"),
+}
+"""What the groups of operations are called on the page."""
 EXAMPLES: Final[dict[str, Any]] = {"id": "may-sale", "account": "spring", "kind": "conflict", "stream": "codes"}
 DEPTH_MAX: Final = 4
 
 
 @functools.cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("producers.api"),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["_"] = _
+    return environment
 
 
 def render(document: dict[str, Any], language: str) -> str:
@@ -36,7 +50,12 @@ def render(document: dict[str, Any], language: str) -> str:
     return (
         _environment()
         .get_template("docs.html")
-        .render(groups=groups, problems=KINDS, language=language, version=document["info"]["version"])
+        .render(
+            groups={_(GROUPS[name]): operations for name, operations in groups.items()},
+            problems=KINDS,
+            language=language,
+            version=document["info"]["version"],
+        )
     )
 
 

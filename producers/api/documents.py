@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from dispatcher.i18n import N_, _, current_language, language_is
 from producers.api.operation import ANYBODY_SIGNED_IN, JSON, Answered, Call, Operation
 from producers.api.problems import KINDS, PROBLEM_JSON, TYPES, Problem, ProblemBody, kind_document
 
@@ -35,13 +36,13 @@ class ProblemKind(msgspec.Struct, frozen=True):
 
 
 async def openapi(call: Call) -> Answered:
-    return Answered(body=document_bytes())
+    return Answered(body=document_bytes(current_language()))
 
 
 async def problem(call: Call) -> Any:
     found = kind_document(call.values["kind"])
     if found is None:
-        raise Problem("not-found", "There is no such kind of problem.")
+        raise Problem("not-found", N_("There is no such kind of problem."))
     return found
 
 
@@ -49,7 +50,9 @@ async def page(call: Call) -> Answered:
     from producers.api.docs_page import render  # a process that shows no page needs no templates
 
     return Answered(
-        body=render(document(), call.language).encode(), content_type="text/html; charset=utf-8", headers=SAFE
+        body=render(document(current_language()), current_language()).encode(),
+        content_type="text/html; charset=utf-8",
+        headers=SAFE,
     )
 
 
@@ -59,14 +62,19 @@ async def style(call: Call) -> Answered:
 
 
 @functools.cache
-def document_bytes() -> bytes:
+def document_bytes(language: str) -> bytes:
     """The document as JSON."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(document(language))
 
 
 @functools.cache
-def document() -> dict[str, Any]:
-    """The document."""
+def document(language: str) -> dict[str, Any]:
+    """The document, its summaries in this language."""
+    with language_is(language):
+        return _document()
+
+
+def _document() -> dict[str, Any]:
     from producers.api.routes import OPERATIONS
 
     structs = [each for operation in OPERATIONS for each in (operation.query, operation.body, operation.answer) if each]
@@ -91,13 +99,13 @@ def document() -> dict[str, Any]:
 def _operation(operation: Operation, schema_of: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": operation.id,
-        "summary": operation.summary,
+        "summary": _(operation.summary),
         "tags": [operation.group],
         "parameters": _parameters(operation, schema_of, components),
         "responses": _responses(operation, schema_of),
     }
     if operation.permission != ANYBODY_SIGNED_IN:
-        found["description"] = f"Permission: `{operation.permission}`."
+        found["description"] = _("Permission: `{permission}`.").format(permission=operation.permission)
     if operation.body is not None:
         schema = schema_of[str(operation.body)]
         found["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}

@@ -9,6 +9,7 @@ import msgspec
 
 from dispatcher.config.file import Config
 from dispatcher.core.people import Caller
+from dispatcher.i18n import N_
 from dispatcher.service.session import Session
 from producers.api.problems import Problem
 from producers.web.routes import Route
@@ -73,10 +74,10 @@ class Api:
 class Call:
     """One request that was judged: who calls, the values of its path, its query and its body."""
 
-    __slots__ = ("api", "audits", "body", "caller", "incoming", "language", "query", "says", "target", "values")
+    __slots__ = ("api", "audits", "body", "caller", "incoming", "query", "says", "target", "values")
 
     def __init__(
-        self, api: Api, caller: Caller, incoming: Incoming, values: dict[str, str], query: Any, body: Any, language: str
+        self, api: Api, caller: Caller, incoming: Incoming, values: dict[str, str], query: Any, body: Any
     ) -> None:
         self.api = api
         self.caller = caller
@@ -84,7 +85,6 @@ class Call:
         self.values = values
         self.query = query
         self.body = body
-        self.language = language
         self.target = next(iter(values.values()), "")
         """What the call is about, for the audit trail."""
         self.says = ""
@@ -96,7 +96,9 @@ class Call:
         """Phone numbers are shown whole only to those who may see them, and that is audited. Raises Problem."""
         if wanted and "numbers:read" not in self.caller.permissions:
             raise Problem(
-                "not-allowed", f'Unmasked numbers need the permission "numbers:read", which {self.by} has not.'
+                "not-allowed",
+                N_('Unmasked numbers need the permission "numbers:read", which {by} has not.'),
+                by=self.by,
             )
         self.audits, self.says = wanted, "unmasked"
 

@@ -26,6 +26,7 @@ from dispatcher.errors import (
     TextError,
     UserError,
 )
+from dispatcher.i18n import N_, _
 from producers.web.answers import ReadyAnswer
 
 PROBLEM_JSON: Final = "application/problem+json"
@@ -44,26 +45,33 @@ class Kind(msgspec.Struct, frozen=True):
 
 KINDS: Final[dict[str, Kind]] = {
     "not-signed-in": Kind(
-        401, "Not signed in", "Send a valid token: Authorization: Bearer dsp_… (dispatcher token add).", last=True
+        401,
+        N_("Not signed in"),
+        N_("Send a valid token: Authorization: Bearer dsp_… (dispatcher token add)."),
+        last=True,
     ),
-    "not-allowed": Kind(403, "Not allowed", "Use a token that has this permission among its scopes."),
-    "not-found": Kind(404, "Not found", "Check the path and the id."),
-    "wrong-method": Kind(405, "Wrong method", "Use one of the methods in Allow."),
-    "conflict": Kind(409, "Not possible in this state", "Read the state, then decide again."),
-    "under-way": Kind(409, "Under way", "Wait for the same request that is under way, then repeat this one.", 1),
-    "wrong-offset": Kind(409, "Wrong offset", "Continue the upload at Upload-Offset.", last=True),
-    "too-large": Kind(413, "Too large", "Send less at once.", last=True),
-    "wrong-media": Kind(415, "Wrong content type", "Send one of the content types in Accept.", last=True),
-    "invalid": Kind(422, "Invalid request", "Correct what errors names."),
-    "unusable": Kind(422, "Not usable", "Correct the request as the detail says."),
-    "wrong-digest": Kind(422, "Wrong digest", "Send the bytes again: they changed on the way."),
-    "other-content": Kind(422, "Same id, other content", "Use another id, or the content that has this id."),
-    "broken": Kind(400, "Broken request", "Send it again.", last=True),
-    "too-fast": Kind(429, "Too fast", "Wait for the seconds of Retry-After.", 1),
-    "failed": Kind(500, "Failed", "Tell the operator: the log of the dispatcher has the error."),
-    "unavailable": Kind(503, "Not available", "Repeat the same request after the seconds of Retry-After.", 1),
-    "uncertain": Kind(503, "Uncertain", "It may have been done: repeat the same request, which does it once.", 1),
-    "full": Kind(507, "No space", "The operator must free space on the disk; then repeat the request.", 60),
+    "not-allowed": Kind(403, N_("Not allowed"), N_("Use a token that has this permission among its scopes.")),
+    "not-found": Kind(404, N_("Not found"), N_("Check the path and the id.")),
+    "wrong-method": Kind(405, N_("Wrong method"), N_("Use one of the methods in Allow.")),
+    "conflict": Kind(409, N_("Not possible in this state"), N_("Read the state, then decide again.")),
+    "under-way": Kind(
+        409, N_("Under way"), N_("Wait for the same request that is under way, then repeat this one."), 1
+    ),
+    "wrong-offset": Kind(409, N_("Wrong offset"), N_("Continue the upload at Upload-Offset."), last=True),
+    "too-large": Kind(413, N_("Too large"), N_("Send less at once."), last=True),
+    "wrong-media": Kind(415, N_("Wrong content type"), N_("Send one of the content types in Accept."), last=True),
+    "invalid": Kind(422, N_("Invalid request"), N_("Correct what errors names.")),
+    "unusable": Kind(422, N_("Not usable"), N_("Correct the request as the detail says.")),
+    "wrong-digest": Kind(422, N_("Wrong digest"), N_("Send the bytes again: they changed on the way.")),
+    "other-content": Kind(422, N_("Same id, other content"), N_("Use another id, or the content that has this id.")),
+    "broken": Kind(400, N_("Broken request"), N_("Send it again."), last=True),
+    "too-fast": Kind(429, N_("Too fast"), N_("Wait for the seconds of Retry-After."), 1),
+    "failed": Kind(500, N_("Failed"), N_("Tell the operator: the log of the dispatcher has the error.")),
+    "unavailable": Kind(503, N_("Not available"), N_("Repeat the same request after the seconds of Retry-After."), 1),
+    "uncertain": Kind(
+        503, N_("Uncertain"), N_("It may have been done: repeat the same request, which does it once."), 1
+    ),
+    "full": Kind(507, N_("No space"), N_("The operator must free space on the disk; then repeat the request."), 60),
 }
 
 OF_ERRORS: Final[Sequence[tuple[type[DispatcherError], str]]] = (
@@ -103,14 +111,24 @@ class ProblemBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Problem(Exception):
-    """Raised by what answers a request with a problem. `headers` are added to the answer."""
+    """Raised by what answers a request with a problem. `headers` are added to the answer.
+
+    The detail is `says` in the language of the request, with `values` in its places.
+    """
 
     def __init__(
-        self, kind: str, detail: str, *, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+        self,
+        kind: str,
+        says: str,
+        *,
+        faults: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        **values: object,
     ) -> None:
-        super().__init__(detail)
+        said = _(says)
+        super().__init__(says)
         self.kind = kind
-        self.detail = detail
+        self.detail = said.format(**values) if values else said
         self.faults = faults
         self.headers = headers or {}
 
@@ -119,10 +137,10 @@ class Problem(Exception):
         kind = KINDS[self.kind]
         body = ProblemBody(
             type=TYPES + self.kind,
-            title=kind.title,
+            title=_(kind.title),
             status=kind.status,
             detail=self.detail,
-            what_to_do=kind.what_to_do,
+            what_to_do=_(kind.what_to_do),
             errors=list(self.faults),
         )
         return ReadyAnswer(
@@ -139,7 +157,7 @@ class Problem(Exception):
 def problem_of(error: DispatcherError) -> Problem:
     """The problem that this error is."""
     kind = next(kind for of, kind in OF_ERRORS if isinstance(error, of))
-    detail = str(error) if isinstance(error, UserError) or error.retryable else "The dispatcher failed."
+    detail = str(error) if isinstance(error, UserError) or error.retryable else N_("The dispatcher failed.")
     return Problem(kind, detail)
 
 
@@ -163,4 +181,4 @@ def kind_document(name: str) -> dict[str, Any] | None:
     kind = KINDS.get(name)
     if kind is None:
         return None
-    return {"type": TYPES + name, "title": kind.title, "status": kind.status, "what_to_do": kind.what_to_do}
+    return {"type": TYPES + name, "title": _(kind.title), "status": kind.status, "what_to_do": _(kind.what_to_do)}

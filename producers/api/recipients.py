@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
+from dispatcher.i18n import N_
 from producers.api.operation import Answered, Call
 from producers.api.problems import Problem
 from producers.api.uploads import UploadedList
@@ -42,7 +43,7 @@ class _Part(NamedTuple):
 async def show(call: Call) -> Answered:
     found = call.api.uploads.list_of(call.values["id"])
     if found is None:
-        raise Problem("not-found", "Nothing of this list came.", headers={"Upload-Offset": "0"})
+        raise Problem("not-found", N_("Nothing of this list came."), headers={"Upload-Offset": "0"})
     return _answer(found)
 
 
@@ -51,20 +52,31 @@ async def receive(call: Call) -> Answered:
     part = _part(headers.get("Content-Range", ""), headers.get("Upload-Offset", ""), headers.get("Upload-Complete", ""))
     media = headers.get("Content-Type", MEDIA[-1]).partition(";")[0].strip().lower()
     if media not in MEDIA:
-        raise Problem("wrong-media", f'The content type is "{media}".', headers={"Accept": ", ".join(MEDIA)})
+        raise Problem(
+            "wrong-media", N_('The content type is "{media}".'), media=media, headers={"Accept": ", ".join(MEDIA)}
+        )
     encoding = headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip"):
-        raise Problem("wrong-media", f'The content encoding is "{encoding}".', headers={"Accept-Encoding": "gzip"})
+        raise Problem(
+            "wrong-media",
+            N_('The content encoding is "{encoding}".'),
+            encoding=encoding,
+            headers={"Accept-Encoding": "gzip"},
+        )
     declared = call.incoming.http.content_length or 0
     if part.offset + declared > call.api.config.api.upload_bytes_max:
-        raise Problem("too-large", f"A list may have {call.api.config.api.upload_bytes_max:,} bytes at most.")
+        raise Problem(
+            "too-large",
+            N_("A list may have {upload_bytes_max:,} bytes at most."),
+            upload_bytes_max=call.api.config.api.upload_bytes_max,
+        )
     if part.size is not None and declared != part.size:
-        raise Problem("invalid", "Content-Length must be the length that Content-Range says.")
+        raise Problem("invalid", N_("Content-Length must be the length that Content-Range says."))
     known = (await call.session.campaigns()).get(campaign)
     kept = call.api.uploads.terms(campaign)
     is_launched = known is not None and known.launched is not None
     if is_launched and kept is None:
-        raise Problem("other-content", f'"{campaign}" was launched. Use another id.')
+        raise Problem("other-content", N_('"{campaign}" was launched. Use another id.'), campaign=campaign)
     try:
         found = await call.api.uploads.receive(
             campaign,
@@ -78,9 +90,11 @@ async def receive(call: Call) -> Answered:
             whole_digest=headers.get("Repr-Digest", ""),
         )
     except BodyBroken:
-        raise Problem("broken", "The upload broke off. What came is kept: continue at Upload-Offset (HEAD).") from None
+        raise Problem(
+            "broken", N_("The upload broke off. What came is kept: continue at Upload-Offset (HEAD).")
+        ) from None
     if found.complete and is_launched and kept is not None and kept.drafted_list != found.sha256:
-        raise Problem("other-content", f'"{campaign}" was launched with another list.')
+        raise Problem("other-content", N_('"{campaign}" was launched with another list.'), campaign=campaign)
     call.says = f"{found.bytes:,} bytes"
     return _answer(found)
 
@@ -103,16 +117,16 @@ async def _counted(pieces: AsyncIterator[bytes], declared: int) -> AsyncIterator
 def _part(content_range: str, offset: str, complete: str) -> _Part:
     """Raises Problem."""
     if complete not in ("", "?0", "?1"):
-        raise Problem("invalid", "Upload-Complete must be ?0 or ?1.")
+        raise Problem("invalid", N_("Upload-Complete must be ?0 or ?1."))
     if content_range:
         found = _RANGE.fullmatch(content_range.strip())
         first, last = (int(found[1]), int(found[2])) if found else (1, 0)
         total = None if found is None or found[3] == "*" else int(found[3])
         if first > last or (total is not None and last >= total):
-            raise Problem("invalid", "Content-Range must be like: bytes 1000-1999/5000")
+            raise Problem("invalid", N_("Content-Range must be like: bytes 1000-1999/5000"))
         if offset and offset != str(first):
-            raise Problem("invalid", "Upload-Offset and Content-Range differ.")
+            raise Problem("invalid", N_("Upload-Offset and Content-Range differ."))
         return _Part(first, last - first + 1, total, complete == "?1")
     if offset and not (offset.isascii() and offset.isdigit() and len(offset) <= 15):
-        raise Problem("invalid", "Upload-Offset must be a number of bytes.")
+        raise Problem("invalid", N_("Upload-Offset must be a number of bytes."))
     return _Part(int(offset or 0), None, None, complete != "?0")

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.i18n import N_
 from producers.api.problems import Problem
 from producers.web.answers import ReadyAnswer
 
@@ -38,7 +39,9 @@ class Replays:
     def begin(self, caller: str, path: str, key: str, body: bytes, now_s: float) -> ReadyAnswer | None:
         """The answer of the same request before; None: this is the first. Raises Problem."""
         if not 0 < len(key) <= KEY_CHARS_MAX:
-            raise Problem("invalid", f"Idempotency-Key must have 1 to {KEY_CHARS_MAX} characters.")
+            raise Problem(
+                "invalid", N_("Idempotency-Key must have 1 to {KEY_CHARS_MAX} characters."), KEY_CHARS_MAX=KEY_CHARS_MAX
+            )
         place, content = (caller, path, key), hashlib.sha256(body).digest()
         known = self._known.get(place)
         if known is not None and now_s - known.at_s > KEPT_S:
@@ -50,9 +53,9 @@ class Replays:
                 self._known.popitem(last=False)
             return None
         if known.content != content:
-            raise Problem("other-content", f'Idempotency-Key "{key}" was used for another content.')
+            raise Problem("other-content", N_('Idempotency-Key "{key}" was used for another content.'), key=key)
         if known.answer is None:
-            raise Problem("under-way", "The first request with this Idempotency-Key is under way.")
+            raise Problem("under-way", N_("The first request with this Idempotency-Key is under way."))
         return known.answer
 
     def end(self, caller: str, path: str, key: str, answer: ReadyAnswer | None) -> None:

@@ -24,6 +24,7 @@ import msgspec
 from dispatcher.config.file import Config
 from dispatcher.core.people import Caller
 from dispatcher.errors import DispatcherError, LogError
+from dispatcher.i18n import ENGLISH, N_, language_asked, language_is
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.process.service_process import call_service
@@ -45,7 +46,8 @@ from producers.web.site import Answer, Head, Incoming, Pieces, Streamed
 
 BODY_S: Final = 30.0
 QUERY_FIELDS_MAX: Final = 64
-COOKIE: Final = "dispatcher_session"
+SESSION_COOKIE: Final = "dispatcher_session"
+LANGUAGE_COOKIE: Final = "dispatcher_language"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _BEARER: Final = re.compile(rb"\r\nAuthorization:[ \t]*Bearer[ \t]+([\x21-\x7e]{1,200})[ \t]*\r\n", re.IGNORECASE)
 _CHANGES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
@@ -89,11 +91,15 @@ class ApiSite:
         return found is not None and self._directory.caller_of_token(found[1].decode("ascii")) is not None
 
     async def handle(self, incoming: Incoming) -> Answer:
-        """Answer a request."""
+        """Answer a request, in the language that it asks for."""
+        with language_is(_language(incoming)):
+            return await self._handle(incoming)
+
+    async def _handle(self, incoming: Incoming) -> Answer:
         caller = self._caller(incoming)
         if caller is None:
             problem = Problem(
-                "not-signed-in", "The request has no valid token.", headers={"WWW-Authenticate": "Bearer"}
+                "not-signed-in", N_("The request has no valid token."), headers={"WWW-Authenticate": "Bearer"}
             )
             return incoming.distrust(problem.answer())
         incoming.prove()
@@ -116,25 +122,22 @@ class ApiSite:
             return self._directory.caller_of_token(secret.strip())
         if scheme or incoming.method in _CHANGES:
             return None
-        try:
-            cookie = SimpleCookie(incoming.http.headers.get("Cookie", "")).get(COOKIE)
-        except CookieError:
-            return None
-        return None if cookie is None else self._directory.caller_of_session(cookie.value)
+        cookie = _cookie(incoming.http.headers.get("Cookie", ""), SESSION_COOKIE)
+        return self._directory.caller_of_session(cookie) if cookie else None
 
     async def _answer(self, incoming: Incoming, caller: Caller, operation: Operation, values: dict[str, str]) -> Answer:
         """Raises Problem, DispatcherError."""
         who = caller.token or caller.name
         if not self._limits.take(who, time.monotonic()):
-            raise Problem("too-fast", "This token sends more requests per second than it may ([api]).")
+            raise Problem("too-fast", N_("This token sends more requests per second than it may ([api])."))
         await self._check_permission(incoming, caller, operation, values)
         query = _query(operation, incoming.query)
         raw, body = await _body(operation, incoming)
-        call = Call(self._api, caller, incoming, values, query, body, "en")
+        call = Call(self._api, caller, incoming, values, query, body)
         if not operation.heavy:
             return await self._once(call, operation, who, raw)
         if not self._limits.begin_heavy(who):
-            raise Problem("too-fast", "This token has as many long requests under way as it may ([api] heavy_max).")
+            raise Problem("too-fast", N_("This token has as many long requests under way as it may ([api] heavy_max)."))
         ends: Callable[[], None] = partial(self._limits.end_heavy, who)
         try:
             answer = await self._once(call, operation, who, raw)
@@ -162,7 +165,12 @@ class ApiSite:
                 refused=True,
                 address=incoming.address,
             )
-        raise Problem("not-allowed", f'This needs the permission "{wanted}", which {caller.name} has not.')
+        raise Problem(
+            "not-allowed",
+            N_('This needs the permission "{wanted}", which {name} has not.'),
+            wanted=wanted,
+            name=caller.name,
+        )
 
     async def _once(self, call: Call, operation: Operation, who: str, raw: bytes) -> Answer:
         """The answer, or the one that the same request with the same Idempotency-Key got. Raises Problem."""
@@ -232,12 +240,29 @@ def _nothing() -> None:
     return None
 
 
+def _language(incoming: Incoming) -> str:
+    """As the page's switch says (a cookie), or the client."""
+    headers = incoming.http.headers
+    chosen = _cookie(headers.get("Cookie", ""), LANGUAGE_COOKIE)
+    return chosen or language_asked(headers.get("Accept-Language", "")) or ENGLISH
+
+
+def _cookie(header: str, name: str) -> str:
+    try:
+        found = SimpleCookie(header).get(name)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
 def _without_route(answer: ReadyAnswer, incoming: Incoming) -> ReadyAnswer:
     """404 and 405 as problems; OPTIONS as it is."""
     if answer.status == 404:
-        return Problem("not-found", "There is no such path.").answer()
+        return Problem("not-found", N_("There is no such path.")).answer()
     if answer.status == 405:
-        return Problem("wrong-method", f"{incoming.method} is no method of this path.").answer(allow=answer.allow)
+        return Problem("wrong-method", N_("{method} is no method of this path."), method=incoming.method).answer(
+            allow=answer.allow
+        )
     return answer
 
 
@@ -252,21 +277,21 @@ def _query(operation: Operation, raw: bytes) -> Any:
             strict_parsing=bool(raw),
         )
     except (ValueError, UnicodeDecodeError):
-        raise Problem("invalid", "The query of the URL cannot be read.") from None
+        raise Problem("invalid", N_("The query of the URL cannot be read.")) from None
     lists = {field.encode_name for field in msgspec.structs.fields(operation.query) if _is_list(field.type)}
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in lists:
             found.setdefault(name, []).append(value)
         elif name in found:
-            raise Problem("invalid", f'The parameter "{name}" is given twice.')
+            raise Problem("invalid", N_('The parameter "{name}" is given twice.'), name=name)
         else:
             found[name] = value
     try:
         return msgspec.convert(found, operation.query, strict=False)
     except msgspec.ValidationError as error:
         fault = fault_of(error, parameter=True)
-        raise Problem("invalid", "A parameter is wrong.", faults=[fault]) from None
+        raise Problem("invalid", N_("A parameter is wrong."), faults=[fault]) from None
 
 
 def _is_list(annotation: Any) -> bool:
@@ -284,24 +309,27 @@ async def _body(operation: Operation, incoming: Incoming) -> tuple[bytes, Any]:
     if media not in operation.body_media and (media or incoming.http.body_exists):
         raise Problem(
             "wrong-media",
-            f'The content type is "{media}".',
+            N_('The content type is "{media}".'),
+            media=media,
             headers={"Accept": ", ".join(operation.body_media)},
         )
     try:
         raw = await read_body(incoming.http, incoming.held, bytes_max=operation.body_bytes_max, within_s=BODY_S)
     except BodyTooLarge:
-        raise Problem("too-large", f"The body has more than {operation.body_bytes_max:,} bytes.") from None
+        raise Problem(
+            "too-large", N_("The body has more than {body_bytes_max:,} bytes."), body_bytes_max=operation.body_bytes_max
+        ) from None
     except BodyBroken:
         raise Problem(
-            "broken", "The body ended early, came too slowly, or is not what Content-Encoding says."
+            "broken", N_("The body ended early, came too slowly, or is not what Content-Encoding says.")
         ) from None
     except NoRoom:
-        raise Problem("unavailable", "The server holds as many bytes as it may.") from None
+        raise Problem("unavailable", N_("The server holds as many bytes as it may.")) from None
     try:
         return raw, msgspec.json.decode(raw or b"{}", type=operation.body)
     except msgspec.ValidationError as error:
         fault = fault_of(error)
-        raise Problem("invalid", "The body is not as this operation wants it.", faults=[fault]) from None
+        raise Problem("invalid", N_("The body is not as this operation wants it."), faults=[fault]) from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         fault = Fault(detail="this is not JSON", pointer="")
-        raise Problem("invalid", "The body is not JSON.", faults=[fault]) from None
+        raise Problem("invalid", N_("The body is not JSON."), faults=[fault]) from None

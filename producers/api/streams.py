@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from dispatcher.i18n import N_
 from dispatcher.service.session import Session
 from dispatcher.service.streams import Appending, StreamClosing, StreamMessage, append_messages, close_stream
 from producers.api.campaigns import Names, TimeMs, Weight, Word
@@ -92,7 +93,12 @@ class MessageGroups:
     async def append(self, stream: str, messages: list[StreamMessage]) -> list[Appending]:
         """What became of these, when those that are taken are durable. Raises Problem, UserError, LogError."""
         if self._waiting.get(stream, 0) + len(messages) > WAITING_MAX:
-            raise Problem("too-fast", f'{WAITING_MAX:,} messages of "{stream}" wait for the log already.')
+            raise Problem(
+                "too-fast",
+                N_('{WAITING_MAX:,} messages of "{stream}" wait for the log already.'),
+                WAITING_MAX=WAITING_MAX,
+                stream=stream,
+            )
         self._waiting[stream] = self._waiting.get(stream, 0) + len(messages)
         durable: asyncio.Future[list[Appending]] = asyncio.get_running_loop().create_future()
         self._gathering.setdefault(stream, []).append((messages, durable))
@@ -154,7 +160,9 @@ async def send(call: Call) -> Any:
     header = call.incoming.http.headers.get("Idempotency-Key", "")
     if header and (len(wanted.messages) > 1 or len(header) > KEY_CHARS_MAX):
         raise Problem(
-            "invalid", f"Idempotency-Key is for a single message, and has {KEY_CHARS_MAX} characters at most."
+            "invalid",
+            N_("Idempotency-Key is for a single message, and has {KEY_CHARS_MAX} characters at most."),
+            KEY_CHARS_MAX=KEY_CHARS_MAX,
         )
     messages = [
         StreamMessage(
@@ -170,5 +178,5 @@ async def send(call: Call) -> Any:
     found = await call.api.messages.append(stream, messages)
     if all(each.result == "refused" for each in found):
         faults = [Fault(detail=each.why, pointer=f"/messages/{at}") for at, each in enumerate(found)]
-        raise Problem("unusable", "No message was taken.", faults=faults)
+        raise Problem("unusable", N_("No message was taken."), faults=faults)
     return TakenMessages(stream=stream, messages=found)

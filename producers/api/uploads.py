@@ -25,6 +25,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.config.file import Config
+from dispatcher.i18n import N_
 from dispatcher.private_files import make_file, make_folder, written_whole
 from producers.api.problems import Problem
 
@@ -146,7 +147,7 @@ class Uploads:
             path = self.path(campaign)
             if expected and await asyncio.to_thread(_digest_of, path, offset) != expected:
                 await asyncio.to_thread(os.truncate, path, offset)
-                raise Problem("wrong-digest", "The bytes are not those of Content-Digest. They were not kept.")
+                raise Problem("wrong-digest", N_("The bytes are not those of Content-Digest. They were not kept."))
             if at == total if total is not None else ends:
                 await self._complete(campaign, whole, content_type, content_encoding)
         except OSError as error:
@@ -179,7 +180,12 @@ class Uploads:
         described, path = self._described(campaign), self.path(campaign)
         size = path.stat().st_size if path.exists() else 0
         if offset > size or (offset and described is None):
-            raise Problem("wrong-offset", f"The list has {size:,} bytes so far.", headers={"Upload-Offset": str(size)})
+            raise Problem(
+                "wrong-offset",
+                N_("The list has {size:,} bytes so far."),
+                size=size,
+                headers={"Upload-Offset": str(size)},
+            )
         make_folder(path.parent)
         make_file(path)
         os.truncate(path, offset)
@@ -194,7 +200,9 @@ class Uploads:
             try:
                 async for piece in pieces:
                     if at + size + len(piece) > self._bytes_max:
-                        raise Problem("too-large", f"A list may have {self._bytes_max:,} bytes at most.")
+                        raise Problem(
+                            "too-large", N_("A list may have {bytes_max:,} bytes at most."), bytes_max=self._bytes_max
+                        )
                     gathered.append(piece)
                     size += len(piece)
                     if size >= WRITE_BYTES:
@@ -210,7 +218,9 @@ class Uploads:
         """Raises Problem, OSError."""
         found = await asyncio.to_thread(_digest_of, self.path(campaign), 0)
         if whole and found != whole:
-            raise Problem("wrong-digest", "The whole list is not that of Repr-Digest. Upload it anew from offset 0.")
+            raise Problem(
+                "wrong-digest", N_("The whole list is not that of Repr-Digest. Upload it anew from offset 0.")
+            )
         self._describe(campaign, _Described(content_type, content_encoding, found.hex()))
 
     def _described(self, campaign: str) -> _Described | None:
@@ -235,7 +245,7 @@ class Uploads:
     def _file(self, campaign: str, name: str) -> Path:
         """Raises Problem for an invalid id."""
         if not ID.fullmatch(campaign):
-            raise Problem("invalid", 'An id has 1 to 64 letters, digits, "-", "_" and ".".')
+            raise Problem("invalid", N_('An id has 1 to 64 letters, digits, "-", "_" and ".".'))
         return self._folder / f"c-{campaign}" / name
 
 
@@ -257,14 +267,14 @@ def _sha256(header: str, name: str) -> bytes:
         return b""
     found = [match for each in header.split(",") if (match := _DIGEST.fullmatch(each))]
     if not found:
-        raise Problem("invalid", f"{name} has no sha-256=:…: value.")
+        raise Problem("invalid", N_("{name} has no sha-256=:…: value."), name=name)
     try:
         return base64.b64decode(found[0][1], validate=True)
     except binascii.Error:
-        raise Problem("invalid", f"{name} is not valid base64.") from None
+        raise Problem("invalid", N_("{name} is not valid base64."), name=name) from None
 
 
 def _no_space(error: OSError) -> Problem:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Problem("full", "There is no space left for uploads.")
-    return Problem("failed", "The folder of uploads cannot be written.")
+        return Problem("full", N_("There is no space left for uploads."))
+    return Problem("failed", N_("The folder of uploads cannot be written."))

@@ -256,3 +256,27 @@ async def test_every_query_is_answered_on_a_new_log(tmp_path: Path):
         for path in QUERIES:
             answer = await api.call("GET", path)
             assert answer.status == 200, (path, answer.body)
+
+
+async def test_a_problem_is_in_the_language_that_is_asked_for(tmp_path: Path):
+    async with served(tmp_path) as api:
+        chinese = {"Accept-Language": "zh-CN, en;q=0.5"}
+        refused = await api.call(
+            "PUT", "/v1/campaigns/may", data=b"{", headers=chinese | {"Content-Type": "application/json"}
+        )
+        assert (refused.json["title"], refused.json["detail"]) == ("请求无效", "请求体不是 JSON。")
+        assert (await api.call("GET", "/v1/me?x=1")).json["title"] == "Invalid request"
+
+
+async def test_the_page_and_the_document_are_in_the_language_that_is_asked_for(tmp_path: Path):
+    async with served(tmp_path) as api:
+        for language, words in [("en", "Send nothing until it is resumed"), ("zh", "暂停发送，直到恢复")]:
+            answer = await api.call("GET", "/v1/docs", headers={"Accept-Language": language})
+            page = answer.body.decode()
+            assert f'<html lang="{language}">' in page
+            assert words in page
+            assert "script" not in answer.headers["Content-Security-Policy"]
+            assert page.count("curl -X") == len(OPERATIONS)
+            document = (await api.call("GET", "/v1/openapi.json", headers={"Accept-Language": language})).json
+            assert document["openapi"] == "3.1.0"
+        assert (await api.call("GET", "/v1/docs.css")).headers["Content-Type"].startswith("text/css")
