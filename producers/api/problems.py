@@ -123,11 +123,13 @@ class Problem(Exception):
         *,
         faults: Sequence[Fault] = (),
         headers: Mapping[str, str] | None = None,
+        retry_after_s: int = 0,
         **values: object,
     ) -> None:
         said = _(says)
         super().__init__(says)
         self.kind = kind
+        self.retry_after_s = retry_after_s
         self.detail = said.format(**values) if values else said
         self.faults = faults
         self.headers = headers or {}
@@ -148,7 +150,7 @@ class Problem(Exception):
             msgspec.json.encode(body),
             PROBLEM_JSON,
             allow=allow,
-            retry_after_s=kind.retry_after_s,
+            retry_after_s=self.retry_after_s or kind.retry_after_s,
             headers=self.headers,
             last=kind.last,
         )

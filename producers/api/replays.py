@@ -40,7 +40,7 @@ class Replays:
         """The answer of the same request before; None: this is the first. Raises Problem."""
         if not 0 < len(key) <= KEY_CHARS_MAX:
             raise Problem(
-                "invalid", N_("Idempotency-Key must have 1 to {KEY_CHARS_MAX} characters."), KEY_CHARS_MAX=KEY_CHARS_MAX
+                "invalid", N_("Idempotency-Key must have 1 to {chars_max} characters."), chars_max=KEY_CHARS_MAX
             )
         place, content = (caller, path, key), hashlib.sha256(body).digest()
         known = self._known.get(place)

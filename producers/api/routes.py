@@ -20,7 +20,8 @@ from dispatcher.service.spend import SpendReport
 from dispatcher.service.streams import StreamClosing
 from dispatcher.service.suppression import SuppressedNumbers, SuppressionChange
 from dispatcher.service.unknowns import ResolveResult, UnknownList
-from producers.api import campaigns, documents, queries, recipients, results, streams
+from dispatcher.service.verification import CodeChecked, CodeStarted
+from producers.api import campaigns, documents, queries, recipients, results, streams, verifications
 from producers.api.campaigns import CampaignState
 from producers.api.operation import ANYBODY_SIGNED_IN, Operation
 from producers.api.uploads import UploadedList
@@ -272,6 +273,31 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=StreamClosing,
         problems=("not-found", "conflict"),
         audited="stream close",
+    ),
+    # --- verifications
+    Operation(
+        method="POST",
+        path="/v1/verifications",
+        permission="verify:use",
+        handler=verifications.start,
+        summary=N_("Send a verification code"),
+        group="verifications",
+        body=verifications.CodeWanted,
+        answer=CodeStarted,
+        status=202,
+        problems=("not-found", "conflict", "unusable"),
+        keyed=True,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/verifications:check",
+        permission="verify:use",
+        handler=verifications.check,
+        summary=N_("Check a code that was typed in; it is right once"),
+        group="verifications",
+        body=verifications.CodeTyped,
+        answer=CodeChecked,
+        problems=("unusable",),
     ),
     # --- accounts
     _query("/v1/accounts", "accounts:read", queries.accounts, N_("List the accounts"), "accounts", AccountList),

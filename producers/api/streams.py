@@ -95,8 +95,8 @@ class MessageGroups:
         if self._waiting.get(stream, 0) + len(messages) > WAITING_MAX:
             raise Problem(
                 "too-fast",
-                N_('{WAITING_MAX:,} messages of "{stream}" wait for the log already.'),
-                WAITING_MAX=WAITING_MAX,
+                N_('{waiting_max:,} messages of "{stream}" wait for the log already.'),
+                waiting_max=WAITING_MAX,
                 stream=stream,
             )
         self._waiting[stream] = self._waiting.get(stream, 0) + len(messages)
@@ -161,8 +161,8 @@ async def send(call: Call) -> Any:
     if header and (len(wanted.messages) > 1 or len(header) > KEY_CHARS_MAX):
         raise Problem(
             "invalid",
-            N_("Idempotency-Key is for a single message, and has {KEY_CHARS_MAX} characters at most."),
-            KEY_CHARS_MAX=KEY_CHARS_MAX,
+            N_("Idempotency-Key is for a single message, and has {chars_max} characters at most."),
+            chars_max=KEY_CHARS_MAX,
         )
     messages = [
         StreamMessage(

@@ -29,7 +29,7 @@ from producers.api.limits import CallerLimits
 from producers.api.problems import KINDS, problem_of
 from producers.api.routes import OPERATIONS
 from producers.web.site import Head
-from tests.producers.api.api_kit import NUMBERS, TERMS, ServedApi, served
+from tests.producers.api.api_kit import NUMBERS, TERMS, served
 from tests.producers.web.web_clients import until
 
 
@@ -65,29 +65,19 @@ def test_the_first_bytes_of_a_stranger_prove_a_caller_only_with_a_valid_token(tm
     asyncio.run(look())
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.id)
-async def test_every_operation_asks_for_its_permission_and_audits_a_refused_change(shared: ServedApi, operation):
-    path = (
-        operation.path.replace("{id}", "may")
-        .replace("{account}", "spring")
-        .replace("{kind}", "conflict")
-        .replace("{stream}", "codes")
-    )
-    wrong = next(each for each in ("settings:read", "people:admin") if each != operation.permission)
-    answer = await shared.caller(wrong)(operation.method, path)
-    if not operation.permission:
-        assert answer.status == 200
-        return
-    assert (answer.status, answer.kind) == (403, "not-allowed")
-    entries = (await shared.call("GET", "/v1/audit?limit=1")).json["entries"]
-    if operation.audited:
-        assert (entries[0]["action"], entries[0]["refused"]) == (operation.audited, True)
-
-
-@pytest.fixture
-async def shared(tmp_path: Path):
+async def test_every_operation_asks_for_its_permission_and_audits_a_refused_change(tmp_path: Path):
     async with served(tmp_path) as api:
-        yield api
+        for operation in OPERATIONS:
+            path = operation.path.replace("{id}", "may").replace("{account}", "spring").replace("{kind}", "conflict")
+            wrong = next(each for each in ("settings:read", "people:admin") if each != operation.permission)
+            answer = await api.caller(wrong)(operation.method, path.replace("{stream}", "codes"))
+            if not operation.permission:
+                assert answer.status == 200
+                continue
+            assert (answer.status, answer.kind) == (403, "not-allowed"), operation.id
+            entries = (await api.call("GET", "/v1/audit?limit=1")).json["entries"]
+            if operation.audited:
+                assert (entries[0]["action"], entries[0]["refused"]) == (operation.audited, True)
 
 
 MISTAKES = [
@@ -121,25 +111,22 @@ MISTAKES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "body", "status", "kind", "named"),
-    MISTAKES,
-    ids=[f"{row[0]} {row[1][:30]} {row[3][:12]!r}" for row in MISTAKES],
-)
-async def test_a_mistake_is_a_problem_that_says_what_to_do(shared, method, path, headers, body, status, kind, named):
-    if body:
-        headers = {"Content-Type": "application/json"} | headers
-    answer = await shared.call(method, path, data=body or None, headers=headers)
-    assert (answer.status, answer.kind) == (status, kind), answer.body
-    problem = answer.json
-    assert problem["status"] == status
-    assert problem["detail"]
-    assert problem["what_to_do"] == KINDS[kind].what_to_do
-    assert (await shared.call("GET", problem["type"])).json["title"] == problem["title"]
-    if named is not None:
-        [fault] = problem["errors"]
-        assert fault.pop("detail")
-        assert fault == named
+async def test_a_mistake_is_a_problem_that_says_what_to_do(tmp_path: Path):
+    async with served(tmp_path) as api:
+        for method, path, headers, body, status, kind, named in MISTAKES:
+            if body:
+                headers = {"Content-Type": "application/json"} | headers
+            answer = await api.call(method, path, data=body or None, headers=headers)
+            assert (answer.status, answer.kind) == (status, kind), (path, body[:40], answer.body)
+            problem = answer.json
+            assert problem["status"] == status
+            assert problem["detail"]
+            assert problem["what_to_do"] == KINDS[kind].what_to_do
+            assert (await api.call("GET", problem["type"])).json["title"] == problem["title"]
+            if named is not None:
+                [fault] = problem["errors"]
+                assert fault.pop("detail")
+                assert fault == named, path
 
 
 ERRORS = [

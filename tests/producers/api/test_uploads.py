@@ -139,10 +139,10 @@ HEADERS = [
 ]
 
 
-@pytest.mark.parametrize(("headers", "status"), HEADERS)
-async def test_a_wrong_header_of_an_upload_is_a_problem(api, headers, status):
-    answer = await api.call("PUT", PATH, data=b"x", headers=CSV | headers)
-    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+async def test_a_wrong_header_of_an_upload_is_a_problem(api):
+    for headers, status in HEADERS:
+        answer = await api.call("PUT", PATH, data=b"x", headers=CSV | headers)
+        assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json"), headers
 
 
 async def test_another_list_after_the_launch_is_refused_and_the_same_is_not(api):
