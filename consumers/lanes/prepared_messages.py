@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from dispatcher.carriers.lookup import carriers_of
+from dispatcher.carriers.lookup import Overrides, carriers_of
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import Template, parse
 from dispatcher.core.money.costs import Costs
-from dispatcher.core.money.prices import price_column, segments_of, split_of
+from dispatcher.core.money.prices import Column, cost_changes, price_column, segments_of, split_of
 from dispatcher.core.numbers import decode
 from dispatcher.core.streams.hidden_codes import revealed
 from dispatcher.core.streams.messages import AppendedMessages
@@ -76,8 +76,14 @@ class PreparedMessages:
         except ConfigError as error:
             raise ValueError(str(error)) from error
 
-    def costs(self, job: Job, numbers: bytes, values: BatchValues | None) -> Costs | None:
-        """What each recipient of a job's batch costs; None if its campaign has no budget. Raises ValueError.
+    def has_budget(self, campaign: str) -> bool:
+        """Whether what a campaign's recipients cost must be known."""
+        launched = self._campaigns.launched(campaign)
+        assert launched is not None
+        return launched.budget > 0
+
+    def costs(self, job: Job, numbers: bytes, values: BatchValues | None, ported: Overrides) -> Costs:
+        """What each recipient of a job's batch costs, for a budget. Raises ValueError.
 
         A text that is decided later is decided when its batch is fetched.
         """
@@ -85,14 +91,16 @@ class PreparedMessages:
         assert known is not None
         launched = known.launched
         assert launched is not None
-        if not launched.budget:
-            return None
         [leg] = [leg for leg in launched.legs if leg.account == job.account]
-        price = price_column(leg.prices)[carriers_of(decode(numbers))]
+        carriers = carriers_of(decode(numbers), ported)
+        parts: Column | int
         if values is None:
-            return Costs(price * segments_of(launched, leg, known.waves.variant(job.variant)))
-        _, template = self._message(job.campaign, job.account, 0)
-        return Costs(price * Personal(values, template.of(values.names), split_of(leg)).parts_each)
+            parts = segments_of(launched, leg, known.waves.variant(job.variant))
+        else:
+            _, template = self._message(job.campaign, job.account, 0)
+            parts = Personal(values, template.of(values.names), split_of(leg)).parts_each
+        changes = tuple((from_ms, prices * parts) for from_ms, prices in cost_changes(leg, carriers))
+        return Costs(price_column(leg.prices)[carriers] * parts, changes)
 
     def _message(self, campaign: str, account: str, variant: int) -> tuple[Message, Template]:
         known = self._campaigns.get(campaign)

@@ -406,7 +406,10 @@ class LaneRunner:
             personal = None
             if values is not None:
                 personal = await asyncio.to_thread(self._messages.personal, job.campaign, job.account, values)
-            costs = await asyncio.to_thread(self._messages.costs, job, numbers, values)
+            costs = None
+            if self._messages.has_budget(job.campaign):
+                await self._learnt.read_on(self._log)
+                costs = await asyncio.to_thread(self._messages.costs, job, numbers, values, self._learnt.overrides)
             judged = await asyncio.to_thread(self._judged, numbers)
             owner.batch_loaded(fetch.job_offset, Batch(numbers, count, personal, costs), judged)
         except (LogError, BrokenBatch, ValueError) as error:

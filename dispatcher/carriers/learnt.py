@@ -67,6 +67,7 @@ class LearntCarriers:
         self._index_of: dict[Lesson, int] = {}
         self._numbers_max: Final = numbers_max
         self._position = 0
+        self._reading: Final = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -79,12 +80,13 @@ class LearntCarriers:
     async def read_on(self, log: Log) -> None:
         """Read what the log has now. Raises LogError, LogDamaged and LogNewer."""
         end = await log.end(CARRIERS.name, 0)
-        while self._position < end:
-            records = await log.read(CARRIERS.name, 0, self._position, records_max=READ_RECORDS_MAX)
-            if not records:
-                break
-            await asyncio.to_thread(self._take, records)
-            self._position = records[-1].offset + 1
+        async with self._reading:
+            while self._position < end:
+                records = await log.read(CARRIERS.name, 0, self._position, records_max=READ_RECORDS_MAX)
+                if not records:
+                    break
+                await asyncio.to_thread(self._take, records)
+                self._position = records[-1].offset + 1
 
     def news(self, numbers: Numbers, carrier: Carrier) -> Numbers:
         """The mobiles among these about which the lesson says something new, ascending."""

@@ -68,11 +68,5 @@ def _rows(
 def _pages(reader: StoreReader, since_ms: int, until_ms: int) -> Iterator[tuple[CampaignView, Page]]:
     """The pages of the campaigns of which something may have been sent in this time."""
     for view in reader.campaigns():
-        if _concerns(view, since_ms, until_ms):
+        if view.sent_between(since_ms, until_ms):
             yield from ((view, page) for page in reader.pages(view.id))
-
-
-def _concerns(view: CampaignView, since_ms: int, until_ms: int) -> bool:
-    if view.first_sent_ms is None or view.last_sent_ms is None:
-        return False
-    return view.first_sent_ms < until_ms and view.last_sent_ms >= since_ms

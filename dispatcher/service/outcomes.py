@@ -108,7 +108,7 @@ def _rows(reader: StoreReader, wanted: OutcomesWanted, overrides: Overrides) -> 
     parts = [
         _counted(view, page, wanted, overrides, keys)
         for view in views
-        if _concerns(view, wanted)
+        if view.sent_between(wanted.since_ms, wanted.until_ms)
         for page in reader.pages(view.id)
     ]
     if not parts:
@@ -117,13 +117,6 @@ def _rows(reader: StoreReader, wanted: OutcomesWanted, overrides: Overrides) -> 
     most = [-pl.col("failed").cast(pl.Int64), pl.col("code"), pl.col("vendor")] if "code" in wanted.by else []
     table = pl.concat(parts).group_by(keys).sum().sort(*order, *most)
     return [_row(row) for row in table.iter_rows(named=True)]
-
-
-def _concerns(view: CampaignView, wanted: OutcomesWanted) -> bool:
-    """Whether something of it may have been sent in this time."""
-    if view.first_sent_ms is None or view.last_sent_ms is None:
-        return False
-    return view.first_sent_ms < wanted.until_ms and view.last_sent_ms >= wanted.since_ms
 
 
 def _counted(

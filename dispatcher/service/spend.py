@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 import numpy as np
 from msgspec.structs import asdict
+from numpy.typing import NDArray
 
 from dispatcher.accounts.readings import balance_readings
-from dispatcher.carriers.lookup import carriers_of
+from dispatcher.carriers.lookup import Overrides, carriers_of
 from dispatcher.clock import now_ms
 from dispatcher.core.campaigns import Campaign, Campaigns, OperationState
 from dispatcher.core.carriers import Carrier
@@ -42,6 +43,7 @@ from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.batch_on_log import batch_on_log
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
+from dispatcher.service.carriers import ported_numbers
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import ids_per_part
 from dispatcher.store.port import CampaignView, Page, StoreReader
@@ -114,10 +116,10 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
         for account, readings in (await balance_readings(log)).items()
         if (found := around(readings, wanted.since_ms, min(wanted.until_ms, now_ms()))) is not None
     }
-    campaigns = await read_campaigns(log)
+    campaigns, overrides = await read_campaigns(log), await ported_numbers(session)
     cells: dict[Cell, Spent] = {}
-    async for view, leg, parts in _all_parts(session, log, campaigns, wanted, between):
-        for (carrier, day), spent in sums(parts.between(wanted.since_ms, wanted.until_ms), leg.prices).items():
+    async for view, leg, parts in _all_parts(session, log, campaigns, overrides, wanted, between):
+        for (carrier, day), spent in sums(parts.between(wanted.since_ms, wanted.until_ms), leg).items():
             cell = Cell(leg.account, carrier, day, view.launched_by, view.id)
             cells[cell] = cells.get(cell, Spent()) + spent
         if leg.account in between and view.kind != "mms":
@@ -151,29 +153,27 @@ def _check(wanted: SpendWanted) -> None:
 
 
 async def _all_parts(
-    session: Session, log: Log, campaigns: Campaigns, wanted: SpendWanted, between: Mapping[str, _Between]
+    session: Session,
+    log: Log,
+    campaigns: Campaigns,
+    overrides: Overrides,
+    wanted: SpendWanted,
+    between: Mapping[str, _Between],
 ) -> AsyncIterator[tuple[CampaignView, Leg, Parts]]:
     """The parts of every campaign that was sent in the time, or between two balances."""
     since_ms = min([wanted.since_ms, *(found.first.at_ms for found in between.values())])
     async with session.reader() as reader:
         for view in await asyncio.to_thread(reader.campaigns):
-            if not _concerns(view, since_ms, wanted.until_ms):
+            is_open = view.counts.in_flight or view.counts.unknown
+            if not is_open and not view.sent_between(since_ms, wanted.until_ms):
                 continue
             since = await asyncio.to_thread(_unknown_since, reader, view.id)
             pages = reader.pages(view.id)
             while (page := await asyncio.to_thread(next, pages, None)) is not None:
                 values = await _values(log, page) if view.variables else None
-                for leg, parts in await asyncio.to_thread(_of, campaigns.by_id[view.id], page, values, since):
+                carriers = await asyncio.to_thread(carriers_of, page.numbers, overrides)
+                for leg, parts in await asyncio.to_thread(_of, campaigns.by_id[view.id], page, carriers, values, since):
                     yield view, leg, parts
-
-
-def _concerns(view: CampaignView, since_ms: int, until_ms: int) -> bool:
-    """Whether something of it may have been sent in this time."""
-    if view.counts.in_flight or view.counts.unknown:
-        return True
-    if view.first_sent_ms is None or view.last_sent_ms is None:
-        return False
-    return view.first_sent_ms < until_ms and view.last_sent_ms >= since_ms
 
 
 def _unknown_since(reader: StoreReader, campaign: str) -> dict[int, list[tuple[int, int, int]]]:
@@ -189,6 +189,7 @@ def _unknown_since(reader: StoreReader, campaign: str) -> dict[int, list[tuple[i
 def _of(
     campaign: Campaign,
     page: Page,
+    carriers: NDArray[np.uint8],
     values: Values | None,
     unknown_since: Mapping[int, Sequence[tuple[int, int, int]]],
 ) -> list[tuple[Leg, Parts]]:
@@ -199,7 +200,6 @@ def _of(
         part = sent_ms[start:end]
         part[part == 0] = since_ms
     sent_ms[sent_ms == 0] = now_ms()  # it is under way
-    carriers = carriers_of(page.numbers)
     launched = campaign.launched
     assert launched is not None
     for leg in launched.legs:
@@ -254,8 +254,9 @@ def _add_between(between: _Between, leg: Leg, parts: Parts) -> None:
     """Count what this balance pays: numbers abroad have another credit."""
     ours = parts.of(parts.carriers != Carrier.ABROAD).between(between.first.at_ms, between.last.at_ms)
     if len(ours.carriers):
-        between.spent = between.spent + total(sums(ours, leg.prices).values())
-        between.prices |= set(leg.prices.values()) or {0}
+        between.spent = between.spent + total(sums(ours, leg).values())
+        changed = [change.prices for change in leg.price_changes if change.from_ms < between.last.at_ms]
+        between.prices |= {price for prices in (leg.prices, *changed) for price in prices.values()} or {0}
 
 
 def _balance(
@@ -271,15 +272,16 @@ def _balance(
 
 
 def _recharged(between: _Between, operations: Iterable[OperationState], vendor: Vendor | None) -> int:
-    """The messages that agents' recharges on the log bought for this account, at its usual price now."""
+    """The messages that agents' recharges on the log bought for this account, at its usual price of that day."""
     login = getattr(vendor, "account", None)
     if vendor is None or vendor.price is None or login is None:
         return 0
-    price, found = vendor.price.by_carrier()[DEFAULT], 0
+    found = 0
     for operation in operations:
         asked, shows = operation.asked, dict(operation.asked.shows)
         if asked.name not in SIGNS or operation.result != "done" or shows.get("account") != login:
             continue
+        price = vendor.prices_at(asked.at_ms)[DEFAULT]
         if between.first.at_ms < asked.at_ms <= between.last.at_ms and price:
             found += SIGNS[asked.name] * (int(shows["fee"]) * MICRO_YUAN // price)
     return found

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.clock import now_ms
 from dispatcher.content.judge import ContentFinding
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, parts, units
@@ -138,7 +139,7 @@ def _on(name: str, vendor: Vendor, text: str, recipients: int | None) -> TextOnA
         mistake = f"takes {limits.text_chars_max:,} characters: shorten the text by {over:,}."
     elif (lost := not_carried(text, limits.charset)) is not None:
         mistake = f'cannot carry "{lost.character}", character {lost.position}: replace it.'
-    price = None if vendor.price is None else vendor.price.by_carrier()["default"]
+    price = None if vendor.price is None else vendor.prices_at(now_ms())["default"]
     return TextOnAccount(
         account=name,
         vendor=vendor.tag,

@@ -23,7 +23,7 @@ from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import masked_mobiles
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns.views import view_in
+from dispatcher.service.campaigns.views import view_in, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import meaning
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
@@ -375,8 +375,13 @@ class ResolveResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_unknown(session: Session, campaign: str | None = None) -> tuple[list[UnknownRequest], int]:
-    """The result of `unknown_requests`, and how many records it is behind the log. Raises LogError, StoreError."""
+    """The result of `unknown_requests`, and how many records it is behind the log.
+
+    Raises UserError for an unknown id and for a draft, LogError, StoreError.
+    """
     records_behind = await session.behind(whole=True)
+    if campaign is not None:
+        await view_of(session, campaign)  # says if it is a draft
     return await session.read(lambda reader: unknown_requests(reader, campaign)), records_behind
 
 

@@ -139,6 +139,12 @@ class CampaignView(msgspec.Struct, frozen=True, kw_only=True):
     fail_back: bool = False
     stream: StreamView | None = None
 
+    def sent_between(self, since_ms: int, until_ms: int) -> bool:
+        """Whether something of it may have been sent from `since_ms` on and before `until_ms`."""
+        if self.first_sent_ms is None or self.last_sent_ms is None:
+            return False
+        return self.first_sent_ms < until_ms and self.last_sent_ms >= since_ms
+
 
 class UnknownChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A chunk that the vendor may or may not have taken, or some of its recipients.

@@ -276,7 +276,7 @@ async def _append_jobs(
 
 
 def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequence[Job]) -> Leg:
-    split = vendor.split
+    split, at_ms = vendor.split, now_ms()
     return Leg(
         account=plan.account,
         vendor=vendor.tag,
@@ -285,7 +285,8 @@ def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequen
         reports_from_ms=vendor.reports_from_ms(options_for(plan.account, definition.options)),
         segments=plan.segments,
         split=(split.single, split.multi, *(split.ascii or ())),
-        prices={} if vendor.price is None or plan.cost_micro_yuan is None else vendor.price.by_carrier(),
+        prices={} if plan.cost_micro_yuan is None else vendor.prices_at(at_ms),
+        price_changes=() if plan.cost_micro_yuan is None else vendor.price_changes(at_ms),
         cost=plan.cost_micro_yuan or 0,
     )
 

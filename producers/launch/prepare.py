@@ -203,7 +203,7 @@ async def prepare(
     try:
         frequency = None if is_launched or test_of else _frequency(config, definition)
         capped = [] if frequency is None else await _without_capped(session, frequency, intake)
-        route_split = await asyncio.to_thread(_route_split, definition, intake, overrides, route)
+        route_split = await asyncio.to_thread(_route_split, definition, intake, overrides, route, start_ms)
         carriers = count_carriers(route_split.carriers)
         terms = definition.terms if test_of else within_carriers(definition.terms, config.hours, carriers)
         definition = msgspec.structs.replace(definition, terms=terms)
@@ -249,6 +249,7 @@ async def prepare(
             lists=intake.lists,
             deferred=await asyncio.to_thread(_deferred, definition, frequency, intake.separated),
         )
+        plan = msgspec.structs.replace(plan, notes=(*plan.notes, *_price_notes(definition, plan)))
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
         if draft is not None and fingerprint != draft.fingerprint:
             raise UserError(
@@ -462,7 +463,7 @@ def part_of(prepared: PreparedLaunch, separated: Separated, definition: Definiti
     intake = msgspec.structs.replace(prepared.intake, separated=separated, counts=counts)
     if definition.campaign != prepared.definition.campaign:
         intake.before, intake.counts = NO_ROWS, count(len(separated.recipients), separated, {})
-    route_split = _route_split(definition, intake, prepared.overrides, prepared.route)
+    route_split = _route_split(definition, intake, prepared.overrides, prepared.route, 0)
     asked = {account.account: account for account in plan.accounts}
     return msgspec.structs.replace(
         prepared,
@@ -527,7 +528,9 @@ async def _ported(session: Session) -> tuple[Overrides, list[str]]:
         return NO_OVERRIDES, ["ported numbers are counted at the carriers of their prefixes: the log is away"]
 
 
-def _route_split(definition: Definition, intake: Intake, overrides: Overrides, route: Route | None) -> RouteSplit:
+def _route_split(
+    definition: Definition, intake: Intake, overrides: Overrides, route: Route | None, start_ms: int
+) -> RouteSplit:
     """The batches, which account sends which part, and each account's plan. Raises InputError."""
     _check_recipients(intake)
     recipients, personal_texts = intake.separated.recipients, None
@@ -568,9 +571,27 @@ def _route_split(definition: Definition, intake: Intake, overrides: Overrides, r
         return texts if variant is None else OneText(definition.steps.texts[variant])
 
     if definition.kind != "mms":  # a part of a text has a price, a multimedia message has another
-        accounts = with_costs(accounts, definition.accounts, texts_of, parts, carriers)
+        accounts = with_costs(
+            accounts, definition.accounts, texts_of, parts, carriers, _begins_ms(definition, start_ms)
+        )
         _check_budget(definition, accounts)
     return RouteSplit(sizes, parts, accounts, recipients, carriers, personal_texts, texts, groups, of_batches)
+
+
+def _begins_ms(definition: Definition, start_ms: int) -> int:
+    """When it begins, if it is launched at `start_ms`, or now if that is over."""
+    return definition.terms.hours.opens_ms(max(now_ms(), start_ms))
+
+
+def _price_notes(definition: Definition, plan: Plan) -> list[str]:
+    """What the plan says of prices that change while the campaign is sent."""
+    ends_ms = plan.finish_at_ms or plan.alone_finish_at_ms
+    return [
+        f"account {account}: its price changes on {each.since} while this is sent; the cost is that of the first day"
+        for account, vendor in definition.accounts.items()
+        for each in vendor.dated_prices[1:]
+        if plan.starts_at_ms < each.from_ms < ends_ms
+    ]
 
 
 def _blocks(

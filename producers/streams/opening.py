@@ -140,7 +140,8 @@ def _launched(definition: Definition, terms: StreamTerms, fingerprint: str) -> L
             reports_from_ms=vendor.reports_from_ms(options_for(account, definition.options)),
             segments=parts(definition.template.plain, vendor.split),
             split=(vendor.split.single, vendor.split.multi, *(vendor.split.ascii or ())),
-            prices={} if vendor.price is None else vendor.price.by_carrier(),
+            prices=vendor.prices_at(now_ms()),
+            price_changes=vendor.price_changes(now_ms()),
         )
         for account, vendor in definition.accounts.items()
     )

@@ -9,6 +9,13 @@ import msgspec
 from schemas.records.base import AtClosing, CampaignClass, Kind, MessageKind, Record, Stop, UnknownPolicy, Why
 
 
+class PriceChange(msgspec.Struct, frozen=True, array_like=True):
+    """From this moment on an account has these prices, in micro-yuan by carrier's word and "default"."""
+
+    from_ms: int
+    prices: dict[str, int]
+
+
 class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One account of a route: how many jobs and recipients the launch put into its inbox.
 
@@ -16,7 +23,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     later. `segments`: the parts of a message here, of the longest one in a personalised campaign (0: an older release
     wrote it). `split`: how the vendor counts them: the characters of a single message and of each part of a long one,
     and the same two for texts of nothing but ASCII if those differ. `prices`: what a part costs in micro-yuan, by
-    carrier's word and "default"; empty: not known. `cost`: what the plan came to, in micro-yuan. `share`: the account's
+    carrier's word and "default"; empty: not known; `price_changes`: those that were
+    known to come later, in the order of time. `cost`: what the plan came to, in micro-yuan. `share`: the account's
     share of the campaign's budget.
     """
 
@@ -30,6 +38,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prices: dict[str, int] = msgspec.field(default_factory=dict)
     cost: int = 0
     share: int = 0
+    price_changes: tuple[PriceChange, ...] = ()
 
 
 class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

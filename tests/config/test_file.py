@@ -200,6 +200,12 @@ MISTAKES = [
     ("a price that is a number", {"price": {"default": 0.05}},           "price.default must be a text in quotes"),
     ("a misspelt carrier", {"price": {"default": "1", "teleco": "2"}},
      "there is no key teleco in price (did you mean telecom?)"),
+    ("a price without a day", {"price": [{"default": "1"}, {"default": "2"}]},
+     "price: of several prices each but the first needs its first day"),
+    ("prices in a wrong order",
+     {"price": [{"from": "2027-01-01", "default": "1"}, {"from": "2026-01-01", "default": "2"}]},
+     "price: write the prices in the order of their days"),
+    ("no price at all",          {"price": []},                          "price.default must be an amount in CNY"),
     ("a vendor's own rule",      {"text_chars_max": 537},                "raise text_chars_hard_max"),
 ]  # fmt: skip
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dispatcher.config.file import Config, parse
+from dispatcher.core.carriers import Carrier
 from dispatcher.core.money.spend import DIMENSIONS, Dimension, Spent, total
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
@@ -18,10 +21,13 @@ from dispatcher.service.session import Session, open_session
 from dispatcher.service.spend import SpendReport, SpendWanted, report_spend
 from dispatcher.wording import day_of
 from producers.launch.api import launch
+from producers.launch.prepare import prepare
 from schemas.codec import decode, encode
+from schemas.packed_numbers import pack_ascending
 from schemas.records import (
     AnyRecord,
     BalanceAsked,
+    CarrierLearnt,
     Effect,
     Intent,
     Job,
@@ -33,7 +39,7 @@ from schemas.records import (
     Run,
     TextDecided,
 )
-from schemas.topics import CAMPAIGNS, JOBS, LANES, REPORTS, lane_partition
+from schemas.topics import CAMPAIGNS, CARRIERS, JOBS, LANES, REPORTS, lane_partition
 from tests.store.joined_history import reports_record
 
 BATCH = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "x"}
@@ -42,10 +48,15 @@ ACCOUNTS = {
     "spring": {**BATCH, "price": {"default": "0.045", "telecom": "0.050"}},
     "summer": {**BATCH, "price": {"default": "0.03"}},
     "autumn": BATCH,
+    "winter": {
+        **BATCH,
+        "price": [{"default": "0.05"}, {"from": "2100-01-01", "default": "0.04", "telecom": "0.06"}],
+    },
     "polar": {**CMPP, "price": {"default": "0.04"}},
 }
 MOBILE, TELECOM = 13_800_000_000, 13_300_000_000
 EVENING_MS = 1_763_999_000_000  # 23:43:20 in Shanghai
+YEAR_2100_MS = 4_102_416_000_000  # its beginning in Shanghai
 DAY_MS = 86_400_000
 LONG = "长" * 140
 
@@ -178,6 +189,34 @@ async def test_what_was_accepted_is_charged_whatever_was_reported_and_what_is_un
     assert rows["telecom", tomorrow] == (1, 3, 150_000, 0)
     assert sum(row.spent.open_parts for row in found.rows) == 9, "two are unknown, one is under way"
     assert found.total == total(row.spent for row in found.rows)
+
+
+async def test_a_part_costs_what_its_day_of_sending_says_and_ported_numbers_what_their_carrier_costs(
+    config: Config,
+) -> None:
+    async with open_session(config) as session:
+        lane = await launched(session, "may", range(MOBILE, MOBILE + 4), "winter", "【店】hi")
+        assert (await show_campaign(session, "may")).cost is not None
+        for start, at_ms in ((0, YEAR_2100_MS - 1), (1, YEAR_2100_MS), (2, YEAR_2100_MS)):
+            await lane.outcome(await lane.intent("may", start, 1, at_ms), Effect.ACCEPTED, at_ms, vendor_id=f"{start}")
+        ported = pack_ascending(np.array([MOBILE + 2]))
+        learnt = CarrierLearnt(account="winter", code="NP:1", carrier=Carrier.TELECOM, count=1, numbers=ported, at_ms=1)
+        await lane.log.append(CARRIERS.name, 0, [Entry(b"winter", encode(learnt))])
+        found = await report(session, "carrier", until_ms=YEAR_2100_MS + DAY_MS)
+    assert {row.carrier: row.spent.cost_micro_yuan for row in found.rows} == {
+        "mobile": 50_000 + 40_000,
+        "telecom": 60_000,
+    }
+
+
+async def test_a_plan_has_the_prices_of_the_day_on_which_it_begins(config: Config) -> None:
+    request = LaunchRequest(numbers=[MOBILE, TELECOM], text="【店】hi", route=["winter"])
+    async with open_session(config) as session:
+        for start_ms, cost in ((0, 100_000), (YEAR_2100_MS, 100_000), (YEAR_2100_MS + DAY_MS, 100_000)):
+            with closing(await prepare(session, request, ask_balance=False, start_ms=start_ms)) as prepared:
+                prices = {each.price_micro_yuan for each in prepared.plan.accounts[0].costs}
+                assert prices == ({50_000} if not start_ms else {40_000, 60_000})
+                assert prepared.plan.cost_micro_yuan == cost
 
 
 async def test_the_sums_add_up_by_any_words(config: Config) -> None:

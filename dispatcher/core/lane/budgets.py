@@ -62,7 +62,7 @@ class LaneBudgets:
         for key in [key for key in self._short if key[0] == lane.spec.account]:
             del self._short[key]
 
-    def covers(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Content) -> bool:
+    def covers(self, lane: AccountLane, now_ms: int, campaign: Campaign, piece: Piece, batch: Content) -> bool:
         """Whether the next recipients of this piece are covered, as many as a request must have."""
         budget = campaign.budget
         if budget is None:
@@ -70,19 +70,20 @@ class LaneBudgets:
         if batch.costs is None:
             return False
         key = lane.spec.account, campaign.id
-        cost = batch.costs.of(piece.start, min(lane.spec.numbers_min, piece.end - piece.start))
+        cost = batch.costs.at(now_ms).of(piece.start, min(lane.spec.numbers_min, piece.end - piece.start))
         if budget.reserve >= 0 and cost <= self.left(budget, key):
             return True
         self._short[key] = cost
         return False
 
-    def most(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Content, count: int) -> int:
+    def most(self, lane: AccountLane, campaign: Campaign, piece: Piece, batch: Content, count: int, now_ms: int) -> int:
         """How many of this piece's next `count` recipients may be in an intent; the first ones are covered."""
         count = min(count, piece.end - piece.start)
         if campaign.budget is None or batch.costs is None:
             return count
         left = self.left(campaign.budget, (lane.spec.account, campaign.id))
-        return batch.costs.affordable(piece.start, batch.costs.in_one_intent(piece.start, count), left)
+        costs = batch.costs.at(now_ms)
+        return costs.affordable(piece.start, costs.in_one_intent(piece.start, count), left)
 
     def lacking(self, account: str, campaign: str) -> int:
         """What the next recipients of this campaign cost that there is too little left for; 0: there is enough."""
@@ -185,4 +186,5 @@ class LaneBudgets:
             work = lane.work.get(campaign.id)
             pieces = () if work is None else (*work.fresh, *work.returned)
             recipients = sum(piece.end - piece.start for piece in pieces)
-        return recipients * leg.segments * max(leg.prices.values(), default=0)
+        prices = [*leg.prices.values(), *(price for change in leg.price_changes for price in change.prices.values())]
+        return recipients * leg.segments * max(prices, default=0)

@@ -133,7 +133,7 @@ class NextSends:
                     self.wake_s = min(self.wake_s, at_s)
                     return
             self._budgets.begins(lane)
-            covers = partial(self._budgets.covers, lane)
+            covers = partial(self._budgets.covers, lane, now_ms)
             found = lane.next_piece(now_s, now_ms, self.batches.loaded, covers, only_urgent=only_urgent)
             if found is None:
                 due_s = min((work.next_due_s(now_s) for _, work in lane.active(now_ms)), default=NEVER)
@@ -160,7 +160,7 @@ class NextSends:
     ) -> Intent:
         """Propose a chunk from the front of the piece."""
         batch, spec, segments = self.batches.loaded[piece.job_offset], lane.spec, lane.segments(campaign.id)
-        count_max = self._budgets.most(lane, campaign, piece, batch, count_max)
+        count_max = self._budgets.most(lane, campaign, piece, batch, count_max, now_ms)
         end = self._end(piece, batch, now_ms)
         count = batch.cut(piece.start, end, count_max, spec.chars_max, spec.numbers_min)
         count, left_out = self._leaving_out(piece, batch, count, spec.numbers_min)
@@ -216,7 +216,7 @@ class NextSends:
             strikes=piece.strikes,
             ttl_ms=round(lane.ttl.s * 1000),
             left_out=left_out,
-            cost=None if batch.costs is None else batch.costs.packed(piece.start, count),
+            cost=None if batch.costs is None else batch.costs.at(now_ms).packed(piece.start, count),
         )
 
     def _over(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Append]:

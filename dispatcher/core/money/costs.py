@@ -16,13 +16,21 @@ KINDS_MAX: Final = 255
 
 
 class Costs:
-    """The costs of a batch's recipients, in order."""
+    """The costs of a batch's recipients, in order; `changes`: (from when, the costs then), in the order of time."""
 
-    __slots__ = ("_before", "_each")
+    __slots__ = ("_before", "_changes", "_each")
 
-    def __init__(self, each: Column) -> None:
+    def __init__(self, each: Column, changes: tuple[tuple[int, Column], ...] = ()) -> None:
+        self._changes: Final = changes
         self._each: Final = each
         self._before: Final[Column] = np.concatenate(([0], np.cumsum(each)))
+
+    def at(self, now_ms: int) -> Costs:
+        """What they cost if they are sent now."""
+        if not self._changes or now_ms < self._changes[0][0]:
+            return self
+        [*_, (_, each)] = [change for change in self._changes if change[0] <= now_ms]
+        return Costs(each)
 
     def of(self, start: int, count: int) -> int:
         """What these recipients cost together."""

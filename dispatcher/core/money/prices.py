@@ -1,6 +1,7 @@
 """What messages cost by an account's prices: per part, by the recipient's carrier. Pure; micro-yuan.
 
 A launch records the prices (`Leg.prices`), so a later change of the configuration does not change what a campaign cost.
+Dated prices that come later are recorded with their days: a part costs what its day of sending says.
 """
 
 from __future__ import annotations
@@ -39,6 +40,19 @@ def price_column(prices: Mapping[str, int]) -> Column:
         if word in CARRIER_WORDS:
             column[CARRIER_WORDS[word]] = price
     return column
+
+
+def cost_changes(leg: Leg, carriers: NDArray[np.uint8]) -> tuple[tuple[int, Column], ...]:
+    """(from when, the price of each recipient's part) for the prices that come later than the launch."""
+    return tuple((change.from_ms, price_column(change.prices)[carriers]) for change in leg.price_changes)
+
+
+def prices_of(leg: Leg, carriers: NDArray[np.uint8], sent_ms: Column) -> Column:
+    """The price of each recipient's part at the time of its sending."""
+    found = price_column(leg.prices)[carriers]
+    for from_ms, prices in cost_changes(leg, carriers):
+        found = np.where(sent_ms >= from_ms, prices, found)
+    return found
 
 
 def split_of(leg: Leg) -> Split:

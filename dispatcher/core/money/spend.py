@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.money.prices import Column, price_column
+from dispatcher.core.money.prices import Column, prices_of
 from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
+from schemas.records import Leg
 
 Dimension = Literal["account", "carrier", "day", "person", "campaign"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
@@ -71,13 +72,14 @@ class Parts(NamedTuple):
         return Parts(self.carriers[wanted], self.sent_ms[wanted], self.charged[wanted], self.open[wanted])
 
 
-def sums(parts: Parts, prices: Mapping[str, int]) -> dict[tuple[str, str], Spent]:
-    """Sums by (carrier's word, day). `prices` empty: there are none."""
+def sums(parts: Parts, leg: Leg) -> dict[tuple[str, str], Spent]:
+    """Sums by (carrier's word, day) of an account's parts, at the prices of their days, if it has some."""
     if not len(parts.carriers):
         return {}
     days = (parts.sent_ms + SHANGHAI_MS) // DAY_MS
     keys, index = np.unique(days * len(Carrier) + parts.carriers, return_inverse=True)
-    price = price_column(prices)[parts.carriers] if prices else np.zeros(len(parts.carriers), np.int64)
+    prices, none = leg.prices, np.zeros(len(parts.carriers), np.int64)
+    price = prices_of(leg, parts.carriers, parts.sent_ms) if prices else none
     columns = [parts.charged > 0, parts.charged, parts.charged * price, parts.open > 0, parts.open, parts.open * price]
     added = [_added(np.asarray(column, np.int64), index, len(keys)) for column in columns]
     found = {}

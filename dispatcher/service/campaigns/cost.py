@@ -44,7 +44,8 @@ def _counts_suffice(view: CampaignView, leg: Leg) -> bool:
     """Whether every recipient costs the same here, and nobody's message may have been taken in part."""
     taken_in_part = ids_per_part(leg.vendor) and leg.segments > 1
     has_one_text = not view.variables and (view.waves is None or not view.waves.texts)
-    return len(set(leg.prices.values())) == 1 and has_one_text and not taken_in_part
+    has_one_price = len(set(leg.prices.values())) == 1 and not leg.price_changes
+    return has_one_price and has_one_text and not taken_in_part
 
 
 def _spent(view: CampaignView, leg: Leg) -> tuple[int, int]:

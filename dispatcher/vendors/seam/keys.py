@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -28,10 +29,16 @@ def wrong_key(vendor: Vendor) -> str | None:
         if not 0 <= opens < closes <= 24:
             return "send_hours must be [FROM, TO] with 0 <= FROM < TO <= 24, for example [8, 21]."
     if vendor.price is not None:
-        if not vendor.price.default:
+        prices = vendor.dated_prices
+        if not prices or not all(each.default for each in prices):
             return 'price.default must be an amount in CNY, for example "0.045".'
+        if any(each.since is None for each in prices[1:]):
+            return "price: of several prices each but the first needs its first day, for example from = 2026-12-01."
+        if any(one.from_ms >= other.from_ms for one, other in pairwise(prices)):
+            return "price: write the prices in the order of their days (from), each day once."
         try:
-            vendor.price.by_carrier()
+            for each in prices:
+                each.by_carrier()
         except ValueError as error:
             return f"price: {error}."
     return None

@@ -10,6 +10,8 @@ What answers mean (classes, code tables, HTTP statuses) is in outcomes.py and ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from operator import attrgetter
 from typing import ClassVar, Final, Literal
 
 import msgspec
@@ -18,6 +20,7 @@ from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.messages.template import Template, VariableLimits
 from dispatcher.core.messages.text import Split
 from dispatcher.core.money.amounts import micro_yuan
+from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
 from dispatcher.vendors.seam.exchange import (
     Answer,
     Balance,
@@ -56,7 +59,7 @@ from dispatcher.vendors.seam.outcomes import (
     report_codes,
     status_verdict,
 )
-from schemas.records import MessageKind, Reports
+from schemas.records import MessageKind, PriceChange, Reports
 
 __all__ = [
     "Answer",
@@ -110,6 +113,10 @@ __all__ = [
 # --- the vendor ------------------------------------------------------------------------------------------------------
 
 
+_DAY_1970: Final = 719_163
+_from_ms = attrgetter("from_ms")
+
+
 class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A flow limit: at most `limit` units in any `per_s` seconds. Units: messages (numbers), requests or parts."""
 
@@ -119,8 +126,12 @@ class Flow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a part of a message costs in CNY, as "0.045", by the recipient's carrier; `default` where it has none."""
+    """What a part of a message costs in CNY, as "0.045", by the recipient's carrier; `default` where it has none.
 
+    From the day `since` (key `from`) on, as days are in Asia/Shanghai; None: always.
+    """
+
+    since: date | None = msgspec.field(name="from", default=None)
     default: str
     mobile: str = ""
     unicom: str = ""
@@ -131,7 +142,13 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     def by_carrier(self) -> dict[str, int]:
         """The prices in micro-yuan by carrier's word and "default". Raises ValueError for what is no price."""
-        return {name: micro_yuan(written) for name in self.__struct_fields__ if (written := getattr(self, name))}
+        names = (name for name in self.__struct_fields__ if name != "since")
+        return {name: micro_yuan(written) for name in names if (written := getattr(self, name))}
+
+    @property
+    def from_ms(self) -> int:
+        """The beginning of its first day; 0: always."""
+        return 0 if self.since is None else (self.since.toordinal() - _DAY_1970) * DAY_MS - SHANGHAI_MS
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,7 +208,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     The fields are the keys of `[account.NAME]`; a vendor adds its own parameter names. It is an `HttpVendor` or a
     `LinkVendor`, as which the driver and whatever else depends on the carrier know it. `flow` None means
     unpaced. A chunk that is refused for now fails after `attempts_max` tries and `give_up_after_s`. `price` None: its
-    campaigns have no cost.
+    campaigns have no cost; several are dated, the first one counts before its day, too.
 
     `opt_out_footer`: what a marketing text must end with. `signature`: whether the `text` must have the 【signature】,
     the `vendor` adds it, or (empty) it is not known.
@@ -203,7 +220,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
     attempts_max: int = 8
     give_up_after_s: float = 3_600.0
     send_hours: tuple[int, int] | None = None
-    price: Price | None = None
+    price: Price | tuple[Price, ...] | None = None
     opt_out_footer: str = ""
     signature: Literal["", "text", "vendor"] = ""
 
@@ -227,6 +244,25 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True, tag_field="vendor", forb
 
     locks_out: ClassVar[bool] = False
     """Whether wrong logins lock the account: then there is one request at a time until a login succeeds."""
+
+    @property
+    def dated_prices(self) -> tuple[Price, ...]:
+        """Its prices in the order of their days."""
+        if self.price is None:
+            return ()
+        return self.price if isinstance(self.price, tuple) else (self.price,)
+
+    def prices_at(self, at_ms: int) -> dict[str, int]:
+        """The prices in effect then, as `Price.by_carrier` has them; {} without prices."""
+        first, *later = self.dated_prices or (None,)
+        if first is None:
+            return {}
+        return max([first, *(each for each in later if each.from_ms <= at_ms)], key=_from_ms).by_carrier()
+
+    def price_changes(self, after_ms: int) -> tuple[PriceChange, ...]:
+        """The prices that come into effect after then."""
+        later = self.dated_prices[1:]
+        return tuple(PriceChange(each.from_ms, each.by_carrier()) for each in later if each.from_ms > after_ms)
 
     @property
     def tag(self) -> str:

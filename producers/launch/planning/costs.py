@@ -21,10 +21,12 @@ def with_costs(
     texts: Callable[[int], Texts],
     pieces: Sequence[Slice],
     carriers: NDArray[np.uint8],
+    at_ms: int,
 ) -> tuple[AccountPlan, ...]:
     """The plans; those of accounts with prices have costs.
 
     `pieces` are all parts, `carriers` those of all recipients, both in the campaign's order. `texts`: those of a batch.
+    `at_ms`: when it begins; the prices are those of that day.
     """
     counted = {name: CarrierParts() for name, vendor in vendors.items() if vendor.price is not None}
     starts = accumulate((piece.count for piece in pieces), initial=0)
@@ -32,11 +34,11 @@ def with_costs(
         if piece.account in counted:
             parts = texts(piece.batch).parts_each(vendors[piece.account].split, start, piece.count)
             counted[piece.account].add(carriers[start : start + piece.count], parts)
-    return tuple(_with_costs(plan, vendors[plan.account], counted.get(plan.account)) for plan in plans)
+    return tuple(_with_costs(plan, vendors[plan.account], counted.get(plan.account), at_ms) for plan in plans)
 
 
-def _with_costs(plan: AccountPlan, vendor: Vendor, counted: CarrierParts | None) -> AccountPlan:
-    if counted is None or vendor.price is None:
+def _with_costs(plan: AccountPlan, vendor: Vendor, counted: CarrierParts | None, at_ms: int) -> AccountPlan:
+    if counted is None:
         return plan
-    costs = counted.costs(vendor.price.by_carrier())
+    costs = counted.costs(vendor.prices_at(at_ms))
     return msgspec.structs.replace(plan, costs=costs, cost_micro_yuan=sum(cost.cost_micro_yuan for cost in costs))

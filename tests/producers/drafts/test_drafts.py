@@ -18,6 +18,7 @@ from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.drafts import approve_campaign, cancel_entry, schedule_campaign, show_draft
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import open_session
+from dispatcher.service.unknowns import list_unknown
 from dispatcher.suppression.list import put
 from producers.drafts import api
 from schemas.batch import unpack_values
@@ -376,3 +377,10 @@ async def test_a_draft_of_a_later_field_is_read(log: MemoryLog) -> None:
     await log.append(CAMPAIGNS.name, 0, [Entry(b"may#draft#r9", encode(later))])
     await launch(log)
     assert (await launched(log)).revision == "r9"
+
+
+async def test_a_question_about_unknown_requests_of_a_draft_says_that_it_is_one(log: MemoryLog) -> None:
+    await draft(log, ["13800138000"], id="may")
+    async with open_session(CONFIG, log=log) as session:
+        with pytest.raises(UserError, match='"may" is a draft, and nothing of it is sent yet'):
+            await list_unknown(session, "may")
