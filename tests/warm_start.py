@@ -38,9 +38,10 @@ MODULES: Final = ("loadtest.sim.command", "tests.crash.command", "dispatcher.pro
 READER: Final = "producers.lists.reader.main"
 """Forked from commands only: the tests of the reader itself start it as ever."""
 
-SCRIPTS: Final = (str(ROOT / "tests" / "log" / "other_process.py"),)
+LAUNCH_AND_DIE: Final = str(ROOT / "tests" / "producers" / "launch" / "launch_and_die.py")
+SCRIPTS: Final = (str(ROOT / "tests" / "log" / "other_process.py"), LAUNCH_AND_DIE)
 DISPATCHER: Final = str(Path(sys.executable).with_name("dispatcher"))
-STARTS_OTHERS: Final = {"demo", "loadtest", "launch", "draft", "dispatcher.process.service_process"}
+STARTS_OTHERS: Final = {"demo", "loadtest", "launch", "draft", "dispatcher.process.service_process", LAUNCH_AND_DIE}
 
 REQUEST_BYTES_MAX: Final = 1 << 17
 FILES_MAX: Final = 16

@@ -1,4 +1,4 @@
-"""A launch killed at any point, then launched again, once or ten times: launched once, to everybody once."""
+"""A launch killed at any point, then launched again, twice or ten times: launched once, to everybody once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = str(Path(__file__).with_name("launch_and_die.py"))
 NUMBERS = [str(13_000_000_000 + 7 * number) for number in range(60_000)]
 APPENDS = 6  # rejected rows, two batches, jobs of two accounts, the launch
-RELAUNCHES = 10
+LAST = APPENDS - 1
+RELAUNCHES = 10  # of the one that was killed at its last append; two are enough for the others
 
 
 @pytest.fixture
@@ -60,14 +61,14 @@ async def check(url):
 @pytest.mark.parametrize("number", range(APPENDS))
 async def test_a_launch_killed_at_any_append_launches_once_when_it_is_repeated(url, numbers, when, number):
     assert killed(url, numbers, when, number)
-    results = [await run(url, numbers) for _ in range(RELAUNCHES)]
-    done = (when, number) == ("after", APPENDS - 1)
-    assert [result.already_launched for result in results] == [done] + [True] * (RELAUNCHES - 1)
+    results = [await run(url, numbers) for _ in range(RELAUNCHES if number == LAST else 2)]
+    done = (when, number) == ("after", LAST)
+    assert [result.already_launched for result in results] == [done] + [True] * (len(results) - 1)
     assert await check(url) == 1
 
 
 async def test_a_launch_killed_again_and_again_leaves_nothing_that_counts(url, numbers):
-    points = [("before", APPENDS - 1)] + [("after", random.Random(7).randrange(APPENDS - 1)) for _ in range(3)]
+    points = [("before", LAST)] + [("after", random.Random(7).randrange(LAST)) for _ in range(3)]
     for when, number in points:
         assert killed(url, numbers, when, number)
     assert not (await run(url, numbers)).already_launched
