@@ -13,6 +13,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.process.roles import Work
 from loadtest.free_ports import free_port
+from loadtest.scenarios.settings import as_toml
 from loadtest.sim.server import Simulator
 from producers.console.site import ConsoleSite, open_site
 from producers.web.server import WebServer
@@ -55,7 +56,9 @@ class Working(Served):
             "web": {"listen": f"127.0.0.1:{port}", "confirm_above": self._confirm_above},
             "account": {ACCOUNT: ours | {"price": {"default": "0.045"}, "push_open": True}},
         }
-        self.config = parse(table | ALWAYS, str(self._folder / "dispatcher.toml"))
+        path = self._folder / "dispatcher.toml"
+        path.write_text(as_toml(table | ALWAYS), "utf-8")  # services for long lists run in processes of their own
+        self.config = parse(table | ALWAYS, str(path))
         self.log = await open_log(self.config.log.url)
 
         async def remembered(config: Config, log: Log, server: WebServer) -> ConsoleSite:

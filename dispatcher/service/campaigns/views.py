@@ -177,11 +177,15 @@ async def show_campaign(session: Session, campaign: str) -> ShownCampaign:
 
 
 class CampaignWatch:
-    """Looks at one launched campaign again and again; its speed is measured between the looks."""
+    """Looks at one launched campaign again and again; its speed is measured between the looks.
 
-    def __init__(self, session: Session, campaign: str) -> None:
+    `is_fresh`: the results were brought up to date right before, so the first look does not wait for that.
+    """
+
+    def __init__(self, session: Session, campaign: str, *, is_fresh: bool = False) -> None:
         self._session: Final = session
         self._campaign: Final = campaign
+        self._is_fresh: Final = is_fresh
         self._speed: Final = Speed()
         self._checked_s = float("-inf")
         self._records_behind = 0
@@ -191,7 +195,7 @@ class CampaignWatch:
     async def look(self) -> CampaignLook:
         """The campaign now; every CHECK_EVERY_S also what stands beside it. Raises the errors of `show_campaign`."""
         session = self._session
-        if not self._views:
+        if not self._views and not self._is_fresh:
             await session.behind()
         view, now_s = await view_of(session, self._campaign), time.monotonic()
         if now_s - self._checked_s >= CHECK_EVERY_S:

@@ -34,7 +34,7 @@ async def campaign_page(visit: Visit, *, mistake: str = "", order: str = "", sta
     """The page of a launched campaign; `mistake` stands beside the `order` that it is about."""
     id_ = visit.path["id"]
     shown = await show_campaign(visit.session, id_)
-    look = await CampaignWatch(visit.session, id_).look()
+    look = await CampaignWatch(visit.session, id_, is_fresh=True).look()
     return Html(
         "campaign/show.html",
         {
