@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
 from tests.e2e.contract_inbound import InboundContract
+from tests.e2e.contract_streams import StreamContract
 from tests.e2e.contract_vendor import VendorContract
 from tests.e2e.contract_week import WeekContract
 
@@ -31,6 +32,10 @@ class TestVendorOnKafka(OnKafka, VendorContract):
 
 class TestInboundOnKafka(OnKafka, InboundContract):
     """Messages from phones, and who opts out."""
+
+
+class TestStreamsOnKafka(OnKafka, StreamContract):
+    """Messages one by one."""
 
 
 class TestWeekOnKafka(OnKafka, WeekContract):

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
 from tests.e2e.contract_inbound import InboundContract
+from tests.e2e.contract_streams import StreamContract
 from tests.e2e.contract_vendor import VendorContract
 from tests.e2e.contract_week import WeekContract
 
@@ -33,6 +34,10 @@ class TestVendorOnSqlite(OnSqlite, VendorContract):
 
 class TestInboundOnSqlite(OnSqlite, InboundContract):
     """Messages from phones, and who opts out."""
+
+
+class TestStreamsOnSqlite(OnSqlite, StreamContract):
+    """Messages one by one."""
 
 
 class TestWeekOnSqlite(OnSqlite, WeekContract):
