@@ -130,7 +130,7 @@ def _fingerprint(definition: Definition, terms: StreamTerms) -> str:
 
 
 def _launched(definition: Definition, terms: StreamTerms, fingerprint: str) -> Launched:
-    attempt = secrets.token_hex(8)
+    attempt, at_ms = secrets.token_hex(8), now_ms()
     legs = tuple(
         Leg(
             account=account,
@@ -140,8 +140,8 @@ def _launched(definition: Definition, terms: StreamTerms, fingerprint: str) -> L
             reports_from_ms=vendor.reports_from_ms(options_for(account, definition.options)),
             segments=parts(definition.template.plain, vendor.split),
             split=(vendor.split.single, vendor.split.multi, *(vendor.split.ascii or ())),
-            prices=vendor.prices_at(now_ms()),
-            price_changes=vendor.price_changes(now_ms()),
+            prices=vendor.prices_at(at_ms),
+            price_changes=vendor.price_changes(at_ms),
         )
         for account, vendor in definition.accounts.items()
     )
@@ -162,7 +162,7 @@ def _launched(definition: Definition, terms: StreamTerms, fingerprint: str) -> L
         suppressed=0,
         batches=0,
         segments=max(leg.segments for leg in legs),
-        at_ms=now_ms(),
+        at_ms=at_ms,
         by=definition.by,
         options=definition.options,
         variables=definition.template.names,
