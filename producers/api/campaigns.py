@@ -63,6 +63,8 @@ class CampaignTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     budget: Word = ""
     waves: Word = ""
     wave_wait: Word = ""
+    retry: Word = ""
+    defer: bool = False
     more_texts: Annotated[list[Text], msgspec.Meta(max_length=10)] = []
     exclude_campaigns: Names = []
     options: dict[str, Word] = {}

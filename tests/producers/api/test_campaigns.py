@@ -59,6 +59,15 @@ async def test_a_launch_runs_in_a_process_of_its_own(tmp_path: Path):
         assert (wrong.status, wrong.kind) == (404, "not-found")
 
 
+async def test_a_campaign_may_have_retries_and_defer_who_is_over_a_cap(tmp_path: Path):
+    async with served(tmp_path) as api:
+        more = {"numbers": NUMBERS, "retry": "temporary: 2 within 6 h", "defer": True}
+        await api.call("PUT", "/v1/campaigns/may", TERMS | more)
+        assert (await api.call("POST", "/v1/campaigns/may:launch")).json["recipients"] == 20
+        shown = (await api.call("GET", "/v1/campaigns/may")).json["launched"]
+        assert (shown["retries"]["times"], shown["deferred"]) == (2, [])
+
+
 async def test_the_same_terms_get_the_same_answer_and_others_are_refused_until_they_replace(tmp_path: Path):
     async with served(tmp_path) as api:
         terms = TERMS | {"numbers": NUMBERS}
