@@ -184,6 +184,6 @@ async def test_messages_of_a_stream_are_requests_with_their_numbers_as_the_segme
             owner="o", n=0, account="spring", campaign="codes", job=1, batch=1, start=start, count=1, attempt=0,
             at_ms=WHEN.start_ms, appended=offset,
         )  # fmt: skip
-        return (await recipients.of(intent)).tolist()
+        return [int(number) for number in await recipients.of(intent)]
 
     assert [await sent(NUMBERS[at], at) for at in range(3)] == [[NUMBERS[0]], [NUMBERS[1]], [NUMBERS[2]]]
