@@ -27,6 +27,7 @@ from dispatcher.service.accounts import (
     run_by_the_old,
     silent,
 )
+from dispatcher.service.campaigns.moves import move_sentence
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import HttpVendor, Vendor
@@ -58,6 +59,8 @@ def list_command(config: str | None, as_json: bool) -> None:
         for each in found.accounts:
             if each.stopped is not None:
                 console().print(f"\n{each.stopped.sentence}", style="yellow")
+            for move in each.moved:
+                console().print(f"  {move_sentence(move)}", style="yellow")
 
 
 async def _list(config: str | None) -> AccountList:

@@ -19,12 +19,14 @@ from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
-from dispatcher.errors import ConfigError, LogError
+from dispatcher.errors import ConfigError, LogError, StoreError
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.hindrances import AccountStop, stop_of
+from dispatcher.service.campaigns.moves import moved_since
 from dispatcher.service.session import Session
 from dispatcher.store.opening import check_url
+from dispatcher.store.views import CampaignView, Move
 from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX, Code, Codes, ReportCode, ReportCodes
 from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
@@ -47,7 +49,10 @@ class LaneHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """One account: its vendor and limits, the holder of its lane here, and what keeps it from sending."""
+    """One account: its vendor and limits, the holder of its lane here, and what keeps it from sending.
+
+    `moved`: the recipients that moved to other accounts since it stopped, of all campaigns.
+    """
 
     account: str
     vendor: str
@@ -57,6 +62,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     lane_partition: int
     held_by: LaneHolder | None
     stopped: AccountStop | None
+    moved: tuple[Move, ...] = ()
 
 
 class AccountList(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +201,7 @@ async def list_accounts(session: Session) -> AccountList:
     """The accounts of the configuration, by name."""
     config = session.config
     held, stops = lane_holders(config) or {}, await _stops(session)
+    views = await _views(session) if any(stop.keeps_all for stop in stops.values()) else []
     accounts = []
     for name, vendor in sorted(config.accounts.items()):
         holder = held.get(lane_partition(name))
@@ -208,6 +215,7 @@ async def list_accounts(session: Session) -> AccountList:
                 lane_partition=lane_partition(name),
                 held_by=LaneHolder(pid=holder.pid, host=holder.host, since_ms=holder.since_ms) if holder else None,
                 stopped=stops.get(name),
+                moved=tuple(moved_since(views, name, stops[name].since_ms)) if name in stops else (),
             )
         )
     return AccountList(config=config.path, accounts=accounts)
@@ -284,6 +292,14 @@ async def _opened(session: Session) -> tuple[Log, bool]:
         return await session.log(), False
     except ConfigError:
         return await session.log(create=True), True
+
+
+async def _views(session: Session) -> list[CampaignView]:
+    """The launched campaigns; none without results."""
+    try:
+        return await session.read(lambda reader: reader.campaigns())
+    except (ConfigError, LogError, StoreError):
+        return []
 
 
 async def _stops(session: Session) -> dict[str, AccountStop]:

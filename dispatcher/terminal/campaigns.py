@@ -18,6 +18,7 @@ from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.core.waves.variants import label
 from dispatcher.service.campaigns.cost import CampaignCost
 from dispatcher.service.campaigns.drafts import DraftView
+from dispatcher.service.campaigns.moves import move_sentence
 from dispatcher.service.campaigns.progress import handed_over, percent_final
 from dispatcher.service.campaigns.retries import RetryTable
 from dispatcher.service.campaigns.views import ShownCampaign
@@ -136,6 +137,14 @@ def _definition(view: ShownCampaign) -> Table:
         people = counted(each.recipients, "recipient")
         table.add_row("" if index else "deferred", f"{people} to {clock(each.start_ms, named=True)}: {each.campaign}")
     table.add_row("route", route)
+    if view.failover_after_s:
+        back = "they return when it sends again" if view.fail_back else "they stay there"
+        what = (
+            f"who waits at an account that sends nothing for {view.failover_after_s:,.0f} s moves to the next; {back}"
+        )
+        table.add_row("failover", what)
+    for move in view.moves:
+        table.add_row("", move_sentence(move))
     if view.carriers:
         table.add_row("carriers", carrier_counts(view.carriers))
     urgent = ", urgent" if view.urgent else ""

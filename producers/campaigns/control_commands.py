@@ -1,4 +1,4 @@
-"""`dispatcher campaign pause | resume | cancel | close | weight | budget`."""
+"""`dispatcher campaign pause | resume | cancel | close | weight | fail-back | budget`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from dispatcher.service.campaigns.control import (
     CloseResult,
     Controllable,
     ControlResult,
+    FailBackResult,
     WeighResult,
     before_control,
     budget_campaign,
     close_campaign,
     control_campaign,
+    fail_back_campaign,
     weigh_campaign,
 )
 from dispatcher.service.campaigns.drafts import DraftView, find_draft
@@ -163,6 +165,34 @@ def weight_command(campaign: str, weight: int | None, urgent: bool | None, confi
 async def _weigh(config: str | None, campaign: str, weight: int | None, urgent: bool | None) -> WeighResult:
     async with open_session(config) as session:
         return await weigh_campaign(session, campaign, weight=weight, urgent=urgent)
+
+
+@click.command("fail-back")
+@click.argument("campaign", metavar="ID")
+@click.option("--off", is_flag=True, help="Let them stay where they moved to.")
+@config_option
+@json_option
+def fail_back_command(campaign: str, off: bool, config: str | None, as_json: bool) -> None:
+    """Let recipients that moved to another account return, as soon as the account that they left sends again.
+
+    Only those that are still queued. Without this, or fail_back = true in the route, they stay where they moved to.
+
+    \b
+    Examples:
+      dispatcher campaign fail-back may-sale
+      dispatcher campaign fail-back may-sale --off
+    """
+    done = asyncio.run(_fail_back(config, campaign, on=not off))
+    if as_json:
+        print_json(done)
+        return
+    what = "return when the account that they left sends again" if done.fail_back else "stay where they moved to"
+    click.echo(f'moved recipients of "{campaign}" {what}{"" if done.changed else ", as before"}.')
+
+
+async def _fail_back(config: str | None, campaign: str, *, on: bool) -> FailBackResult:
+    async with open_session(config) as session:
+        return await fail_back_campaign(session, campaign, on=on)
 
 
 @click.command("budget")

@@ -243,7 +243,7 @@ async def _append_jobs(
     """The jobs of every account, numbered from 0 and in that order: one append after the other."""
     campaign = prepared.definition.campaign
     jobs: dict[str, list[Job]] = defaultdict(list)
-    groups = prepared.route_split.group_of_batch
+    groups, route = prepared.route_split.group_of_batch, prepared.route
     for part in prepared.route_split.parts:
         place, mine = located[part.batch], jobs[part.account]
         mine.append(
@@ -260,6 +260,7 @@ async def _append_jobs(
                 count=part.count,
                 wave=groups[part.batch].wave if groups else 0,
                 variant=variant_of(groups[part.batch]) if groups else 0,
+                then=() if route is None else route.then(prepared.route_split.rule_of_batch[part.batch], part.account),
             )
         )
     for account, mine in jobs.items():
@@ -331,6 +332,8 @@ def _launched(
         waves=as_waves(split.groups, split.group_of_batch) if split.groups else (),
         wave_wait_ms=definition.steps.wait_ms,
         texts=definition.steps.texts,
+        failover_after_ms=1_000 * (definition.by_carrier.failover_after_s if definition.by_carrier else 0),
+        fail_back=definition.by_carrier is not None and definition.by_carrier.fail_back,
         revision=prepared.draft.revision if prepared.draft else "",
         approved_by=prepared.draft.approved_by if prepared.draft else "",
         test_of=prepared.test_of,

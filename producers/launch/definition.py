@@ -29,6 +29,7 @@ from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from dispatcher.vendors.text_check import check_text
+from producers.launch.failover import check_failover
 from producers.launch.multimedia import NO_URL, Frames, check_frames, read_frames
 from producers.launch.sending_hours import ANY_TIME, Terms, read_terms
 from producers.launch.steps import ONE_STEP, Steps, read_steps
@@ -325,8 +326,10 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
         raise UserError(f'"{named[0]}" is a route of the configuration. Give --route that alone, or only accounts.')
     if named:
         found = config.routes[named[0]]
-        return {name: config.account(name) for name in found.accounts}, found
-    accounts: dict[str, Vendor] = {}
+        accounts = {name: config.account(name) for name in found.accounts}
+        check_failover(found, accounts)
+        return accounts, found
+    accounts = {}
     for name in route:
         if name in accounts:
             raise UserError(f'account "{name}" is in the route twice. Name each account once.')

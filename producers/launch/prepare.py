@@ -40,6 +40,7 @@ from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI, counted
 from producers.launch.by_delivery import route_now
 from producers.launch.definition import Definition, define
+from producers.launch.failover import failover_notes, moved_parts
 from producers.launch.frequency import FrequencyCap, day_text
 from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
@@ -81,7 +82,8 @@ class RouteSplit(msgspec.Struct, frozen=True):
     """Which account sends what. `sizes` of batches, `recipients` in their order, `personal_texts` if personalised.
 
     `carriers` has each recipient's carrier, in the same order. `groups`: of its waves and texts, in the order of
-    sending; `group_of_batch` has each batch's. Both are empty if it is sent in one go.
+    sending; `group_of_batch` has each batch's. Both are empty if it is sent in one go. `rule_of_batch`: the rule of its
+    route that each batch belongs to, if it has rules.
     """
 
     sizes: list[int]
@@ -93,6 +95,7 @@ class RouteSplit(msgspec.Struct, frozen=True):
     texts: Texts
     groups: tuple[Group, ...] = ()
     group_of_batch: tuple[Group, ...] = ()
+    rule_of_batch: tuple[int, ...] = ()
 
 
 class DraftOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,7 +212,7 @@ async def prepare(
         definition = msgspec.structs.replace(definition, terms=terms)
         views = await _launched_before(session) if ask_balance else []
         equal = await asyncio.to_thread(equal_texts, session.config, definition, route_split.recipients, views)
-        content = await asyncio.to_thread(_content, definition, route_split, equal)
+        content = await asyncio.to_thread(_content, definition, route_split, equal, route)
         plan = make_plan(
             campaign=definition.campaign,
             budget=definition.budget,
@@ -237,6 +240,7 @@ async def prepare(
                 *unread,
                 *unlearnt,
                 *preferred,
+                *failover_notes(definition.by_carrier),
                 *equal.notes,
                 *capped,
                 *_retry_notes(definition),
@@ -268,12 +272,14 @@ async def prepare(
 
 
 def _senders(definition: Definition, carrier: Carrier) -> Iterable[Vendor]:
-    """The accounts that would send to this carrier's numbers."""
+    """The accounts that would send to this carrier's numbers, or may come to send to them."""
     route = definition.by_carrier
-    return [definition.accounts[name] for name in (definition.accounts if route is None else route.shares(carrier))]
+    return [definition.accounts[name] for name in (definition.accounts if route is None else route.senders(carrier))]
 
 
-def _content(definition: Definition, route_split: RouteSplit, equal: EqualTexts) -> tuple[ContentFinding, ...]:
+def _content(
+    definition: Definition, route_split: RouteSplit, equal: EqualTexts, route: Route | None
+) -> tuple[ContentFinding, ...]:
     """What the content rules say about this launch. Raises TextError."""
     compared: list[Texts] = [OneText(text) for text in definition.steps.texts]
     wordings = [
@@ -281,7 +287,16 @@ def _content(definition: Definition, route_split: RouteSplit, equal: EqualTexts)
         for texts in compared or [route_split.texts]
     ]
     on = datetime.fromtimestamp(now_ms() / 1000, SHANGHAI).date()
-    return content_findings(definition, wordings, _audience(definition, route_split), on)
+    found = content_findings(definition, wordings, _audience(definition, route_split), on)
+    more = [
+        finding
+        for parts in moved_parts(route, route_split.parts, route_split.rule_of_batch)
+        for finding in content_findings(
+            definition, wordings, audience(list(definition.accounts), parts, route_split.carriers), on
+        )
+        if not {part.account for part in route_split.parts}.issuperset(finding.accounts)
+    ]
+    return (*found, *(each for index, each in enumerate(more) if each not in found and each not in more[:index]))
 
 
 def _audience(definition: Definition, route_split: RouteSplit) -> Audience:
@@ -555,6 +570,7 @@ def _route_split(
         sizes = batch_sizes(intake.counts.recipients, _numbers_min(definition, None, 0))
     longest = max(definition.steps.texts or (definition.text,), key=units)
     texts: Texts = personal_texts or OneText(longest)
+    rule_of_batch: list[int] = []
     if route is None or blocks is None:
         parts = split_route(sizes, shares(definition.accounts, texts))
     else:
@@ -575,7 +591,18 @@ def _route_split(
             accounts, definition.accounts, texts_of, parts, carriers, _begins_ms(definition, start_ms)
         )
         _check_budget(definition, accounts)
-    return RouteSplit(sizes, parts, accounts, recipients, carriers, personal_texts, texts, groups, of_batches)
+    return RouteSplit(
+        sizes,
+        parts,
+        accounts,
+        recipients,
+        carriers,
+        personal_texts,
+        texts,
+        groups,
+        of_batches,
+        tuple(rule_of_batch),
+    )
 
 
 def _begins_ms(definition: Definition, start_ms: int) -> int:

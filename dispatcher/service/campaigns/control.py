@@ -31,7 +31,7 @@ from dispatcher.store.opening import open_reader
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import counted
 from schemas.codec import encode
-from schemas.records import Budgeted, Cancelled, Closed, Control, Flowed, Launched, Weighed, control_key
+from schemas.records import Budgeted, Cancelled, Closed, Control, FailBack, Flowed, Launched, Weighed, control_key
 from schemas.topics import CAMPAIGNS
 
 Action = Literal["pause", "resume", "cancel"]
@@ -80,6 +80,14 @@ class BudgetResult(msgspec.Struct, frozen=True, kw_only=True):
     campaign: str
     budget_micro_yuan: int
     was_micro_yuan: int
+
+
+class FailBackResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether moved recipients return to the accounts that they left, after an order."""
+
+    campaign: str
+    fail_back: bool
+    changed: bool
 
 
 class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +228,23 @@ async def budget_campaign(session: Session, campaign: str, budget: str, *, by: s
         key = b"%b!%b" % (control_key(record), secrets.token_hex(8).encode())
         await (await session.log()).append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
     return BudgetResult(campaign=campaign, budget_micro_yuan=amount, was_micro_yuan=was)
+
+
+async def fail_back_campaign(session: Session, campaign: str, *, on: bool = True, by: str = "") -> FailBackResult:
+    """Let the recipients that moved to other accounts return as soon as the accounts that they left send again.
+
+    Nothing is written if nothing changes. Raises UserError (no such campaign, it is cancelled, its route has no
+    failover), LogError.
+    """
+    known = (await before_control(session, campaign)).now
+    if known.cancelled:
+        raise final(campaign)
+    if known.launched is None or not known.launched.failover_after_ms:
+        raise Conflict(f'campaign "{campaign}" was launched by a route without failover_after_s: nobody moves.')
+    changed = known.fails_back != on
+    if changed:
+        await append(session, FailBack(campaign=campaign, on=on, at_ms=now_ms(), by=by or os_user()))
+    return FailBackResult(campaign=campaign, fail_back=on, changed=changed)
 
 
 async def close_campaign(session: Session, campaign: str, *, by: str = "") -> CloseResult:

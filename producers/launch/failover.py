@@ -1,0 +1,55 @@
+"""Where a launch's recipients may move if an account stops: judged before the launch, told in its plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from dispatcher.config.routes import Route
+from dispatcher.core.carriers import Carrier
+from dispatcher.errors import UserError
+from dispatcher.vendors.seam.vendor import Vendor
+from producers.launch.route_split import Slice
+
+
+def check_failover(route: Route, accounts: Mapping[str, Vendor]) -> None:
+    """Raises UserError if an account that recipients may move to could not send a single one."""
+    if not route.failover_after_s:
+        return
+    for account in {name for order in route.orders for step in order for name in step if len(order) + len(step) > 2}:
+        least = accounts[account].limits.numbers_min
+        if least > 1:
+            raise UserError(
+                f'account "{account}" takes at least {least:,} numbers a request, and a single recipient may be left to '
+                f"move there. Leave it out of the route {route.name}, or the route's failover_after_s."
+            )
+
+
+def moved_parts(route: Route | None, parts: Sequence[Slice], rule_of_batch: Sequence[int]) -> Iterator[list[Slice]]:
+    """The launch's parts as they would be sent if all moved once, twice, …; an account without a next one keeps its."""
+    if route is None or not route.failover_after_s:
+        return
+    then = [route.then(rule_of_batch[part.batch], part.account) for part in parts]
+    for times in range(max(map(len, then), default=0)):
+        yield [
+            msgspec.structs.replace(part, account=next_ones[times]) if times < len(next_ones) else part
+            for part, next_ones in zip(parts, then, strict=True)
+        ]
+
+
+def failover_notes(route: Route | None) -> list[str]:
+    """What the plan says of it: a sentence for each rule."""
+    if route is None or not route.failover_after_s:
+        return []
+    back = "they return when it sends again" if route.fail_back else "they stay there"
+    notes = []
+    for rule, order in enumerate(route.orders):
+        carriers = ", ".join(carrier.word for carrier in Carrier if route.rule_of[carrier] == rule)
+        steps = ", then ".join(" and ".join(step) for step in order)
+        if sum(map(len, order)) > 1:
+            notes.append(
+                f"failover of {carriers}: {steps}. Whoever waits at an account that sends nothing for "
+                f"{route.failover_after_s:,} s moves to the next one that does; {back}"
+            )
+    return notes
