@@ -21,7 +21,7 @@ from dispatcher.errors import ConfigError
 DEFAULT: Final = "default"
 WEIGHT_MAX: Final = 1_000
 
-FAILOVER_AFTER_S_MIN: Final = 10
+FAILOVER_AFTER_S_MIN: Final = 1
 FAILOVER_AFTER_S_MAX: Final = 7 * 86_400
 
 Shares = Mapping[str, int]

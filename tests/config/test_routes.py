@@ -12,7 +12,9 @@ ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", 
 
 
 def routes(**tables):
-    return parse({"account": {"spring": ACCOUNT, "summer": ACCOUNT}, "routes": tables}, "d.toml").routes
+    return parse(
+        {"account": {"spring": ACCOUNT, "summer": ACCOUNT, "autumn": ACCOUNT}, "routes": tables}, "d.toml"
+    ).routes
 
 
 def test_a_route_gives_each_carrier_its_accounts_and_the_others_the_default():
@@ -36,13 +38,36 @@ def test_a_fingerprint_does_not_depend_on_how_a_route_is_written():
     assert one.sent_as() == same.sent_as() != other.sent_as()
 
 
+def test_recipients_move_to_those_that_share_the_step_first_and_then_to_the_next_steps():
+    found = routes(
+        a={"mobile": [{"spring": 1, "summer": 3}, "autumn"], "default": ["autumn", "spring"], "failover_after_s": 60}
+    )["a"]
+    mobile, other = found.rule_of[Carrier.MOBILE], found.rule_of[Carrier.TELECOM]
+    assert found.then(mobile, "spring") == ("summer", "autumn")
+    assert found.then(mobile, "summer") == ("spring", "autumn")
+    assert found.then(other, "autumn") == ("spring",)
+    assert found.senders(Carrier.MOBILE) == ("spring", "summer", "autumn")
+    assert dict(found.shares(Carrier.MOBILE)) == {"spring": 1, "summer": 3}
+
+
+def test_without_a_time_nobody_moves_and_with_one_it_is_another_launch():
+    shared = {"default": {"spring": 1, "summer": 1}}
+    off, on, back = (
+        routes(a=shared | more)["a"]
+        for more in ({}, {"failover_after_s": 60}, {"failover_after_s": 60, "fail_back": True})
+    )
+    assert off.then(0, "spring") == ()
+    assert on.then(0, "spring") == ("summer",)
+    assert len({str(each.sent_as()) for each in (off, on, back)}) == 3
+
+
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
         ({"spring": {"default": "spring"}}, "there is an account of this name"),
         ({"a": {"vodafone": "spring", "default": "spring"}}, '"vodafone" is not a carrier'),
         ({"a": {"mobile": "spring"}}, "no account for unknown, unicom, telecom, broadnet, abroad"),
-        ({"a": {"default": "autumn"}}, r'there is no account "autumn" \(accounts there: spring, summer\)'),
+        ({"a": {"default": "winter"}}, r'there is no account "winter" \(accounts there: autumn, spring, summer\)'),
         ({"a": {"default": {"spring": 0}}}, "the weight of spring must be"),
         ({"a": {"default": {"spring": True}}}, "the weight of spring must be"),
         ({"a": {"default": {}}}, "must be an account, or accounts with weights"),
@@ -50,6 +75,13 @@ def test_a_fingerprint_does_not_depend_on_how_a_route_is_written():
         ({"a": "spring"}, "must be a table of keys"),
         ({"a": {"default": "spring", "prefer": "price"}}, 'prefer must be "delivery"'),
         ({"a": {"default": "spring", "explore_percent": 0}}, "explore_percent must be a whole number"),
+        ({"a": {"default": ["spring", "summer"]}}, "nothing says when the next one is used"),
+        ({"a": {"default": [], "failover_after_s": 60}}, "is an empty list"),
+        ({"a": {"default": ["spring", {"summer": 1, "spring": 1}], "failover_after_s": 60}}, 'names "spring" twice'),
+        ({"a": {"default": "spring", "failover_after_s": 0.5}}, "failover_after_s must be a whole number"),
+        ({"a": {"default": "spring", "failover_after_s": 10**9}}, "failover_after_s must be a whole number"),
+        ({"a": {"default": "spring", "fail_back": True}}, "fail_back goes with failover_after_s"),
+        ({"a": {"default": "spring", "failover_after_s": 60, "fail_back": 1}}, "fail_back must be true or false"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_key(tables, said):

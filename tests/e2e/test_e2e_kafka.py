@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
+from tests.e2e.contract_failover import FailoverContract
 from tests.e2e.contract_inbound import InboundContract
 from tests.e2e.contract_streams import StreamContract
 from tests.e2e.contract_vendor import VendorContract
@@ -28,6 +29,10 @@ class TestCrashesOnKafka(OnKafka, CrashContract):
 
 class TestVendorOnKafka(OnKafka, VendorContract):
     """A vendor that misbehaves."""
+
+
+class TestFailoverOnKafka(OnKafka, FailoverContract):
+    """An account stops, and the next one goes on."""
 
 
 class TestInboundOnKafka(OnKafka, InboundContract):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.contract_campaigns import CampaignContract
 from tests.e2e.contract_crashes import CrashContract
+from tests.e2e.contract_failover import FailoverContract
 from tests.e2e.contract_inbound import InboundContract
 from tests.e2e.contract_streams import StreamContract
 from tests.e2e.contract_vendor import VendorContract
@@ -30,6 +31,10 @@ class TestCrashesOnSqlite(OnSqlite, CrashContract):
 
 class TestVendorOnSqlite(OnSqlite, VendorContract):
     """A vendor that misbehaves."""
+
+
+class TestFailoverOnSqlite(OnSqlite, FailoverContract):
+    """An account stops, and the next one goes on."""
 
 
 class TestInboundOnSqlite(OnSqlite, InboundContract):

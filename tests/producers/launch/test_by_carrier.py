@@ -23,6 +23,7 @@ from dispatcher.terminal.campaigns import campaign_page
 from producers.launch.api import launch, plan_launch
 from producers.launch.planning.plan_text import plan_lines
 from producers.launch.route_split import AccountRate, split_by_rules
+from schemas.records import Job
 from tests.memory_log import MemoryLog
 from tests.producers.launch import launched as on_log
 from tests.producers.launch.test_personal import texts
@@ -39,7 +40,13 @@ def configured(tmp_path, **routes) -> Config:
     table = {
         "log": {"url": "sqlite:log.db"},
         "store": {"url": f"sqlite:{tmp_path / 'results.db'}"},
-        "account": {"spring": BATCH, "summer": BATCH, "autumn": BATCH, "winter": {**COSMS, "international": True}},
+        "account": {
+            "spring": BATCH,
+            "summer": BATCH,
+            "autumn": BATCH,
+            "winter": {**COSMS, "international": True, "text_chars_max": 480},
+            "bulky": BATCH | {"numbers_min": 100},
+        },
         "routes": {"national": ROUTE} | routes,
     }
     return parse(table, str(tmp_path / "d.toml"))
@@ -124,6 +131,41 @@ async def test_numbers_abroad_go_only_to_an_account_that_sends_there(tmp_path):
     config = configured(tmp_path, far={"abroad": "winter", "default": "spring"})
     found = await sent(config, MemoryLog(), ["+85291234567", str(MOBILE)], route=["far"])
     assert found == {"spring": [str(MOBILE)], "winter": ["85291234567"]}
+
+
+CAREFUL = {"mobile": [{"spring": 3, "summer": 1}, "winter"], "default": ["autumn"], "failover_after_s": 60}
+
+
+async def test_jobs_say_where_their_recipients_may_move_and_every_account_has_its_leg(tmp_path):
+    log = MemoryLog()
+    await sent(configured(tmp_path, careful=CAREFUL), log, route=["careful"])
+    launched = await on_log.launched(log, "may")
+    assert (launched.failover_after_ms, launched.fail_back) == (60_000, False)
+    recipients = {leg.account: leg.recipients for leg in launched.legs}
+    assert recipients == {"spring": 30, "summer": 10, "winter": 0, "autumn": 41}
+    jobs = [job for _, job in await on_log.records(log, "jobs") if isinstance(job, Job)]
+    then = {job.account: job.then for job in jobs}
+    assert then == {"spring": ("summer", "winter"), "summer": ("spring", "winter"), "autumn": ()}
+
+
+async def test_a_launch_is_judged_for_every_account_that_recipients_may_come_to(tmp_path):
+    config = configured(tmp_path, careful=CAREFUL | {"default": ["spring", "winter"]})
+    with pytest.raises(UserError, match='account "winter" takes 480'):
+        await sent(config, MemoryLog(), text=TEXT + "x" * 470, route=["careful"])
+    bulky = configured(tmp_path, careful={"default": ["spring", "bulky"], "failover_after_s": 60})
+    with pytest.raises(UserError, match="takes at least 100 numbers a request"):
+        await sent(bulky, MemoryLog(), route=["careful"])
+    far = configured(tmp_path, far={"abroad": ["winter", "spring"], "default": "spring", "failover_after_s": 60})
+    with pytest.raises(UserError):
+        await sent(far, MemoryLog(), ["+85291234567"], route=["far"])
+
+
+async def test_the_plan_tells_the_order_and_when_recipients_move(tmp_path):
+    async with open_session(configured(tmp_path, careful=CAREFUL | {"fail_back": True}), log=MemoryLog()) as session:
+        plan = await plan_launch(session, LaunchRequest(numbers=NUMBERS, text=TEXT, route=["careful"]))
+    [note] = [note for note in plan.notes if note.startswith("failover")]
+    assert note.startswith("failover of mobile: spring and summer, then winter. ")
+    assert note.endswith("for 60 s moves to the next one that does; they return when it sends again")
 
 
 async def test_a_route_is_given_alone(tmp_path):
