@@ -106,9 +106,7 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
         classes=tuple(sorted(classes)),
     )
     name = request.id or _new_id(campaigns, launched.campaign)
-    route = tuple(request.route) or tuple(
-        dict.fromkeys(leg.account for leg in launched.legs if leg.recipients or launched.stream)
-    )
+    route = tuple(request.route) or launched.route
     return LaunchRequest(
         numbers=await _rows(session, campaigns, name, follows, Wanted(states, classes)),
         text=text_of(launched) if request.text is None else request.text,

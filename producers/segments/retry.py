@@ -95,7 +95,7 @@ def _request(campaigns: Campaigns, campaign: Campaign, number: int, lists: list[
     left = budget_left(campaigns, campaign, number)
     if left == 0:
         raise UserError(f"the budget of {campaign.id} leaves nothing for a retry.")
-    route = tuple(dict.fromkeys(leg.account for leg in launched.legs))
+    route = launched.route
     return LaunchRequest(
         numbers=lists[0],
         more_lists=lists[1:],

@@ -174,6 +174,11 @@ class Launched(Record, frozen=True, kw_only=True, tag="launched"):
     deferred_of: str = ""
 
     @property
+    def route(self) -> tuple[str, ...]:
+        """The accounts that it was given to, without those that its recipients may only move to."""
+        return tuple(dict.fromkeys(leg.account for leg in self.legs if leg.recipients or self.stream is not None))
+
+    @property
     def reports_from_ms(self) -> dict[str, int]:
         """When the wait for reports begins, by account, where that may be later than the submit."""
         return {leg.account: leg.reports_from_ms for leg in self.legs if leg.reports_from_ms}

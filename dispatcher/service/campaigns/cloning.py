@@ -61,7 +61,7 @@ def _of_launch(launched: Launched) -> dict[str, Any]:
 
     terms: dict[str, Any] = {
         "text": written(launched.text),
-        "route": list(dict.fromkeys(leg.account for leg in launched.legs)),
+        "route": list(launched.route),
         "name": "" if launched.name == launched.campaign else launched.name,
         "weight": launched.weight,
         "urgent": launched.urgent,

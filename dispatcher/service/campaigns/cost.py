@@ -36,7 +36,11 @@ def campaign_cost(view: CampaignView) -> CampaignCost | None:
         planned_micro_yuan=sum(leg.cost for leg in priced),
         spent_micro_yuan=sum(each for each, _ in spent) if counts_suffice else None,
         open_micro_yuan=sum(each for _, each in spent) if counts_suffice else None,
-        unpriced=tuple(leg.account for leg in view.legs if not leg.prices),
+        unpriced=tuple(
+            leg.account
+            for leg in view.legs
+            if not leg.prices and (leg.recipients or view.accounts[leg.account].recipients)
+        ),
     )
 
 

@@ -123,7 +123,9 @@ class LaneMoves:
 
     def of(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
         """What leaves this account now."""
-        stop = lane.standing.stop
+        stop, account = lane.standing.stop, lane.spec.account
+        if not _stands_still(lane) and not any(pair[0] == account for pair in self._state.handovers.taken_over):
+            return
         for campaign, work in list(lane.active(now_ms)):
             after_s = 0.0 if campaign.launched is None else campaign.launched.failover_after_ms / 1000
             if not after_s:
