@@ -5,35 +5,66 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from typing import Any, Final, NamedTuple
 
 import click
 from pytest import MonkeyPatch  # noqa: PT013
 from rich.console import Console
 from rich.progress import track
 
+from tests.simulation import catching
 from tests.simulation.budgets import history as budgets
 from tests.simulation.budgets import mutants as of_budgets
-from tests.simulation.catching import catches
+from tests.simulation.failover import history as failover
+from tests.simulation.failover import mutants as of_failover
 from tests.simulation.history import play
 from tests.simulation.links import history as links
 from tests.simulation.links import mutants as of_links
 from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS, seeds_of
+from tests.simulation.streams import history as streams
+from tests.simulation.streams import mutants as of_streams
 
 BLOCK = 50
-ALL_MUTANTS = (*MUTANTS, *of_links.MUTANTS, *of_budgets.MUTANTS)
+
+
+class Search(NamedTuple):
+    """A mutant, in which histories to look for it, and how one is played."""
+
+    mutant: Callable[[MonkeyPatch], None]
+    seeds: Callable[[Any], list[int]]
+    play: Callable[[int], object]
+
+
+def _seeds(mutant: Callable[[MonkeyPatch], None]) -> list[int]:
+    return catching.seeds_of(mutant, lambda seed: True)
+
+
+SEARCHES: Final = (
+    *(Search(mutant, seeds_of, partial(play, joined=mutant in JOIN_MUTANTS)) for mutant in MUTANTS),
+    *(Search(mutant, of_links.seeds_of, partial(links.play, joined=False)) for mutant in of_links.MUTANTS),
+    *(Search(mutant, of_budgets.seeds_of, budgets.play) for mutant in of_budgets.MUTANTS),
+    *(Search(mutant, _seeds, failover.play) for mutant in of_failover.MUTANTS),
+    *(Search(mutant, _seeds, partial(failover.play, joined=True)) for mutant in of_failover.OF_THE_JOIN),
+    *(Search(mutant, _seeds, streams.play) for mutant in of_streams.MUTANTS),
+)
 
 
 def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
-    """Play these seeds over HTTP, over links and with budgets; the first one that fails, with its story. One in
-    `joined_every` is joined, too.
+    """Play these seeds in every kind of history; the first one that fails, with its story.
+
+    One in `joined_every` is joined, too.
     """
     for seed in range(first, first + count):
+        joined = seed % joined_every == 0
         try:
-            play(seed, joined=seed % joined_every == 0)
-            links.play(seed, joined=seed % joined_every == 0)
+            play(seed, joined=joined)
+            links.play(seed, joined=joined)
             budgets.play(seed)
+            failover.play(seed, joined=joined)
+            streams.play(seed, joined=joined)
         except Exception as error:
             return seed, f"{type(error).__name__}: {error}"
     return None
@@ -41,18 +72,12 @@ def played(first: int, count: int, joined_every: int) -> tuple[int, str] | None:
 
 def caught_at(index: int) -> int | None:
     """The first seed that catches this mutant; None if none does."""
-    mutant = ALL_MUTANTS[index]
-    of_link, of_budget = mutant in of_links.MUTANTS, mutant in of_budgets.MUTANTS
+    search = SEARCHES[index]
     with MonkeyPatch.context() as patch:
-        mutant(patch)
-        for seed in (of_links.seeds_of if of_link else of_budgets.seeds_of if of_budget else seeds_of)(mutant):
-            if of_budget:
-                caught = catches(partial(budgets.play, seed))
-            else:
-                caught = catches(partial(links.play if of_link else play, seed, joined=mutant in JOIN_MUTANTS))
-            if caught:
-                return seed
-    return None
+        search.mutant(patch)
+        return next(
+            (seed for seed in search.seeds(search.mutant) if catching.catches(partial(search.play, seed))), None
+        )
 
 
 @click.command()
@@ -84,11 +109,11 @@ def main(seeds: int, first_seed: int, joined_every: int, mutants: bool) -> None:
 
 def _mutants(console: Console, pool: ProcessPoolExecutor) -> int:
     escaped = 0
-    total = len(ALL_MUTANTS)
+    total = len(SEARCHES)
     results = track(pool.map(caught_at, range(total)), "Mutants", total=total, console=console)
-    for mutant, seed in zip(ALL_MUTANTS, results, strict=True):
+    for search, seed in zip(SEARCHES, results, strict=True):
         escaped += seed is None
-        click.echo(f"{mutant.__name__}: {'ESCAPED' if seed is None else f'caught by seed {seed}'}")
+        click.echo(f"{search.mutant.__name__}: {'ESCAPED' if seed is None else f'caught by seed {seed}'}")
     click.echo(f"{total - escaped} of {total} mutants caught")
     return 1 if escaped else 0
 

@@ -68,11 +68,11 @@ CAUGHT_AT: Final = {
     "a_slice_given_back_is_queued_twice": 9,
     "a_chunk_with_a_run_to_send_again_is_sent_again": 55,
     "a_trial_goes_to_as_many_as_any_request": 4,
-    "what_pauses_at_closing_continues_at_the_next_opening": 39,
+    "what_pauses_at_closing_continues_at_the_next_opening": 53,
     "a_place_is_taken_before_the_request_is_built": 12,
     "a_paused_campaign_is_granted_on": 80,
     "who_left_a_chunk_stays_in_it": 134,
-    "every_opening_is_a_session_of_its_own": 39,
+    "every_opening_is_a_session_of_its_own": 53,
     "a_run_is_taken_for_its_whole_chunk": 27,
     "a_deposed_owner_grants_on": 16,
     "the_time_to_live_does_not_grow": 51,
@@ -81,6 +81,11 @@ CAUGHT_AT: Final = {
     "a_request_has_a_number_twice": 5,
     "what_is_read_behind_a_gap_is_taken_to_follow": 2,
     "an_opt_out_does_not_reach_streams": 3,
+    "a_busy_vendor_fails_recipients": 71,
+    "a_new_owner_forgets_who_was_left_out": 47,
+    "pauses_do_not_grow": 37,
+    "an_account_that_is_held_back_is_never_tried": 7,
+    "who_waits_at_the_gate_is_not_told_to_go": 3,
 }
 """A short history that caught each of the rarer ones last, by the mutant's name: `make mutants` finds another one.
 

@@ -27,7 +27,7 @@ def pacing_counts_from_leaving_not_from_arrival(patch: MonkeyPatch) -> None:
 
 
 def pacing_catches_up_in_a_burst(patch: MonkeyPatch) -> None:
-    def earliest(self: Pacer, units: int, now_s: float) -> float:
+    def earliest(self: Pacer, units: int, now_s: float, **_: Any) -> float:
         return max(self._held_until_s, self._arrival_s - 4 * self._interval(units, self.limit))
 
     patch.setattr(Pacer, "earliest", earliest)

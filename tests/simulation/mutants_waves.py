@@ -36,8 +36,8 @@ def the_conductor_outranks_a_person(patch: MonkeyPatch) -> None:
 def a_new_owner_does_not_know_the_waves_of_its_jobs(patch: MonkeyPatch) -> None:
     original = LaneState.load.__func__  # type: ignore[attr-defined]
 
-    def load(cls: type[LaneState], checkpoint: Any) -> LaneState:
-        state: LaneState = original(cls, checkpoint)
+    def load(cls: type[LaneState], checkpoint: Any, *rest: Any) -> LaneState:
+        state: LaneState = original(cls, checkpoint, *rest)
         for job in state.jobs.values():
             if job.job is not None:
                 job.job = msgspec.structs.replace(job.job, wave=0)
