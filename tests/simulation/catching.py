@@ -24,7 +24,7 @@ CAUGHT_AT: Final = {
     "weight_changes_are_ignored": 58,
     "who_was_idle_catches_up": 9,
     "what_is_ready_and_urgent_always_goes_first": 173,
-    "who_becomes_urgent_keeps_the_clock_it_had": 382,
+    "who_becomes_urgent_keeps_the_clock_it_had": 51,
     "an_empty_balance_does_not_stop_the_lane": 18,
     "what_was_spent_since_is_forgotten": 26,
     "what_was_under_way_when_it_was_asked_is_forgotten": 26,

@@ -61,7 +61,7 @@ FOUND = {
         what_was_under_way_when_it_was_asked_is_forgotten,
     ),
     "what is ready is not overtaken by urgent requests without end": (
-        33,
+        173,
         what_is_ready_and_urgent_always_goes_first,
     ),
 }
