@@ -214,7 +214,7 @@ async def _sent(
     [appended] = await append_messages(session, made.stream, [message])
     if appended.result == "refused":
         raise UserError(f"the code cannot be sent to {shown(number)}: {appended.why}")
-    what = "a code was sent" if is_new else "its code is on its way already; it is sent once"
+    what = "a code is on its way" if is_new else "its code is on its way already; it is sent once"
     return replace(started, says=f"{what}, valid until {clock(code.expires_ms)}.")
 
 
