@@ -29,7 +29,7 @@ CAUGHT_AT: Final = {
     "what_was_spent_since_is_forgotten": 26,
     "what_was_under_way_when_it_was_asked_is_forgotten": 26,
     "everybody_at_the_gate_goes_at_once": 49,
-    "the_last_at_the_gate_goes_first": 173,
+    "the_last_at_the_gate_goes_first": 102,
     "a_place_is_counted_from_when_building_began": 49,
     "a_new_owner_does_not_know_how_long_intents_live": 320,
     "an_answer_counts_only_for_what_was_due": 38,
