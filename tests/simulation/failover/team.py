@@ -301,18 +301,19 @@ class Process:
             self._is_early(record)
         chance = rng.random() if self.faults else 1.0
         fact = isinstance(record, Outcome | Outcomes | Handed)
-        if chance < 0.03:
+        moves = isinstance(record, Moved)
+        if chance < (0.1 if moves else 0.03):
             world.after(0.05, lambda: self.owner.append_refused(record, world.now_s), self)
             if fact:
                 world.after(0.5, lambda: self._append(record), self)
             return
         delay_s = rng.expovariate(1 / 0.02)
-        if chance < 0.10:  # it times out; it is written late, or never
+        if chance < (0.3 if moves else 0.10):  # it times out; it is written late, or never
             world.after(1.0, lambda: self.owner.append_doubted(record, world.now_s), self)
             if fact:
                 world.after(1.5, lambda: self._append(record), self)
-            delay_s = rng.choice([1.5, 4.0, 9.0])
-            if rng.random() < 0.5:
+            delay_s = rng.choice([1.5, 4.0, 9.0, 15.0, 25.0] if moves else [1.5, 4.0, 9.0])
+            if rng.random() < 0.5 and not moves:
                 return
         world.after(delay_s, lambda: self.logs.write(self.partition, record))  # also if the process died
 
