@@ -127,7 +127,6 @@ class Standing:
         self._web_row = 0  # refusals of a web server
         self._held = 0  # how often it was held back since it was last open
         self._over: tuple[Stop, float] | None = None  # the last stop, and when it ended
-        self._over_stopped_s = NEVER
 
     # --- what it may do ---
 
@@ -215,7 +214,6 @@ class Standing:
     def _opens(self, event: AccountEvent, now_s: float) -> None:
         if self.stop is not None:
             self._over = (self.stop, now_s)
-            self._over_stopped_s = self.stopped_s
         self.stopped_s = NEVER
         self.stop = None
         self.until_s = NEVER
@@ -231,8 +229,7 @@ class Standing:
     def _stops(self, event: AccountEvent, now_s: float, now_ms: int, code: str, hold_s: float) -> None:
         why, self.until_s = WHY[event], NEVER
         if self.stop is None:
-            again = self._over is not None and now_s - self._over[1] < SAME_STOP_S
-            self.stopped_s = self._over_stopped_s if again else now_s
+            self.stopped_s = now_s
         row = self._web_row if why is Why.ADDRESS else self._row if event in TROUBLES else 0
         self.stop = Stop(why=why, code=code, since_ms=self._since_ms(why, now_s) or now_ms, row=row)
         match self.state:

@@ -43,6 +43,12 @@ def play(seed: int, *, joined: bool = False) -> dict[str, int]:
     def start(partition: int, *, faults: bool) -> None:
         running[partition] = Process(world, logs, vendor, partition, faults=faults)
 
+    def peace(partition: int, *, taken_over: bool) -> None:
+        if taken_over:
+            start(partition, faults=False)
+        else:
+            running[partition].faults = False
+
     def mishap() -> None:
         partition = rng.choice(PARTITIONS)
         before = running[partition]
@@ -63,7 +69,7 @@ def play(seed: int, *, joined: bool = False) -> dict[str, int]:
 
     for partition in PARTITIONS:
         start(partition, faults=True)
-        world.after(TROUBLE_S, partial(start, partition, faults=False))
+        world.after(TROUBLE_S, partial(peace, partition, taken_over=rng.random() < 0.5))
     for _ in range(rng.randrange(8)):
         world.after(rng.random() * TROUBLE_S, mishap)
     for outage in work.outages:
