@@ -95,13 +95,13 @@ def test_a_steady_vendor_gets_at_least_99_percent_of_the_limit():
     assert sent >= 0.99 * 500 * 60
 
 
-def test_a_few_urgent_units_leave_as_early_as_a_whole_chunk_and_never_before_the_window_has_room():
+def test_a_few_urgent_units_leave_as_early_as_two_chunks_and_never_before_the_window_has_room():
     pacer = Pacer(500, 1.0, 0.0)
     for at_s in (0.0, 0.0, 0.1, 0.2):
         pacer.left(50, at_s)
     assert pacer.earliest(1, 0.2) == pytest.approx(0.398)
     assert pacer.earliest(50, 0.2) == pytest.approx(0.3)
-    assert pacer.earliest(1, 0.2, urgent=True) == pytest.approx(0.3)
+    assert pacer.earliest(1, 0.2, urgent=True) == pytest.approx(0.2)
     for each in range(6):
         pacer.left(50, 0.3 + each / 10)
     assert pacer.earliest(1, 0.8, urgent=True) > 1.0  # 500 are under way, and the first of them counts for a second
