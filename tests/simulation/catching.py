@@ -9,6 +9,7 @@ SEEDS_MAX: Final = 500
 """A rare mistake needs this many histories to show."""
 
 CAUGHT_AT: Final = {
+    "a_moved_job_waits_behind_later_waves": 57,
     "intents_void_behind_a_newer_owned_are_acted_on": 17,
     "a_newer_owned_is_ignored": 28,
     "the_time_to_live_is_not_checked": 1,

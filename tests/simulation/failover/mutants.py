@@ -154,6 +154,13 @@ def an_account_that_stops_for_a_moment_loses_its_recipients(patch: MonkeyPatch) 
     patch.setattr(LaneMoves, "_failover", failover)
 
 
+def a_move_that_the_log_refused_is_forgotten(patch: MonkeyPatch) -> None:
+    def refused(self: LaneMoves, moved: Moved) -> None:
+        self._asked.pop((moved.job, moved.as_job.start), None)
+
+    patch.setattr(LaneMoves, "refused", refused)
+
+
 def a_move_in_doubt_is_given_up(patch: MonkeyPatch) -> None:
     """Its recipients may be sent here, though the log may still take it."""
 
@@ -173,6 +180,18 @@ def a_move_in_doubt_is_given_up(patch: MonkeyPatch) -> None:
 
     patch.setattr(LaneMoves, "doubted", doubted)
     patch.setattr(LaneMoves, "of", of)
+
+
+def a_moved_job_waits_behind_later_waves(patch: MonkeyPatch) -> None:
+    original = CampaignWork.add_job
+
+    def add_job(self: CampaignWork, job: Any) -> None:
+        before = list(self.fresh)
+        self.fresh.clear()
+        original(self, job)
+        self.fresh.extendleft(reversed(before))
+
+    patch.setattr(CampaignWork, "add_job", add_job)
 
 
 def results_read_who_is_announced_before_who_left(patch: MonkeyPatch) -> None:
@@ -203,5 +222,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     a_repeat_begins_with_the_newest_job,
     recipients_go_back_without_being_told,
     an_account_that_stops_for_a_moment_loses_its_recipients,
+    a_move_that_the_log_refused_is_forgotten,
     a_move_in_doubt_is_given_up,
+    a_moved_job_waits_behind_later_waves,
 )
