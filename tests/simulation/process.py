@@ -24,7 +24,7 @@ from tests.simulation.recall import Search
 from tests.simulation.sim_log import Fate
 from tests.simulation.sim_wire import Wire
 from tests.simulation.streams.messages import appended, segment_of
-from tests.simulation.world import ACCOUNT, WALL_S
+from tests.simulation.world import ACCOUNT, CLOCK_AHEAD_MS, WALL_S
 
 
 class Process:
@@ -40,7 +40,7 @@ class Process:
         self.stopped = False
         self.name = ""
         self.owner: Owner | None = None
-        self.wall_skew_ms = self.world.rng.choice([0, 0, 3_600_000, -86_400_000])
+        self.wall_skew_ms = self.world.rng.choice([0, 0, CLOCK_AHEAD_MS, -86_400_000])
         self._draining = False
         self._newest: Stopped | None = None
         self._begin()

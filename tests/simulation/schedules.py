@@ -19,7 +19,7 @@ from dispatcher.core.schedule.hours import WEEK_MIN, of_spans
 from schemas.records import Flowed, HoursChanged, Launched
 from tests.simulation.launches import Plan
 from tests.simulation.sim_log import SimLog
-from tests.simulation.world import World
+from tests.simulation.world import CLOCK_AHEAD_MS, World
 
 SHARE: Final = 0.2
 RESUMED_S: Final = (25.0, 60.0)
@@ -76,8 +76,8 @@ class Schedules:
         return since_ms // 60_000 * 60_000 + ahead * 60_000
 
     def _resumes(self, campaign: str) -> None:
-        """A person resumes it, or gives it other hours."""
-        at_ms = self.world.now_ms
+        """A person resumes it, or gives it other hours; their clock is behind no lane's, else the session is over."""
+        at_ms = self.world.now_ms + CLOCK_AHEAD_MS
         if self._rng.random() < 0.5:
             self.log.put("campaigns", [Flowed(campaign=campaign, paused=False, at_ms=at_ms, by="t")])
         else:

@@ -21,6 +21,9 @@ TOLD: Final = 60
 STANDSTILL_EVENTS: Final = 10_000
 EVENTS_MAX: Final = 1_000_000
 
+CLOCK_AHEAD_MS: Final = 3_600_000
+"""The most by which a process's wall clock is ahead of the world's."""
+
 
 class Broken(AssertionError):
     """A guarantee did not hold; the message names the seed, what it was, and what happened before."""
