@@ -88,7 +88,7 @@ class StreamContract:
         self, tmp_path: Path, log_url: str, vendor: str
     ) -> None:
         with simulated(vendor) as (sim, url):
-            account = {"vendor": vendor, "url": url} | VENDORS[vendor]
+            account = {"vendor": vendor, "url": url, **VENDORS[vendor]}
             urls = {"log": {"url": log_url}, "store": {"url": f"sqlite:{tmp_path}/results.db"}}
             settings = parse(urls | {"account": {"spring": account}} | ALWAYS, f"{tmp_path}/dispatcher.toml")
             log = await open_log(log_url)
