@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
     from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
     from dispatcher.service.lookup import look_up
+    from dispatcher.service.reports.spend import SpendWanted, report_spend
     from dispatcher.service.resolutions import list_resolutions
     from dispatcher.service.session import Session, open_session
-    from dispatcher.service.spend import SpendWanted, report_spend
     from dispatcher.service.streams import (
         StreamMessage,
         StreamRequest,
@@ -124,7 +124,7 @@ _MODULES: Final = {
         "close_stream",
         "open_stream",
     ),
-    "service.spend": ("SpendWanted", "report_spend"),
+    "service.reports.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
     "service.campaigns.waves": ("decide_text", "halt_wave", "release_wave"),
     "service.verification": ("check_verification", "start_verification"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dispatcher.core.results.delivery import Delivery
-    from dispatcher.service.delivery import DeliveryReport
+    from dispatcher.service.reports.delivery import DeliveryReport
 
 
 @click.command("delivery")
@@ -58,7 +58,7 @@ def delivery_command(since: str, until: str | None, account: str | None, config:
 
 
 async def _report(config: str | None, since_ms: int, until_ms: int, account: str | None) -> DeliveryReport:
-    from dispatcher.service.delivery import report_delivery
+    from dispatcher.service.reports.delivery import report_delivery
 
     async with open_session(config, progress=folding()) as session:
         return await report_delivery(session, since_ms=since_ms, until_ms=until_ms, account=account)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dispatcher.core.money.spend import Dimension, Spent
-    from dispatcher.service.spend import SpendReport, SpendWanted
+    from dispatcher.service.reports.spend import SpendReport, SpendWanted
 
 KINDS = ("csv", "xlsx")
 
@@ -87,7 +87,7 @@ def spend_command(
     if written_kind is not None:
         check_destination(output, written_kind, force=force, as_json=as_json)
     from dispatcher.clock import now_ms
-    from dispatcher.service.spend import SpendWanted
+    from dispatcher.service.reports.spend import SpendWanted
 
     words = [word.strip() for word in by.split(",") if word.strip()]
     wanted = SpendWanted(
@@ -106,7 +106,7 @@ def spend_command(
 
 
 async def _report(config: str | None, wanted: SpendWanted) -> SpendReport:
-    from dispatcher.service.spend import report_spend
+    from dispatcher.service.reports.spend import report_spend
 
     async with open_session(config, progress=folding()) as session:
         return await report_spend(session, wanted)

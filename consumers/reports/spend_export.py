@@ -8,7 +8,7 @@ import polars as pl
 
 from dispatcher.core.money.amounts import MICRO_YUAN
 from dispatcher.core.money.spend import Spent
-from dispatcher.service.spend import AccountBalance, SpendReport
+from dispatcher.service.reports.spend import AccountBalance, SpendReport
 from dispatcher.store.export.table_files import as_local_time, write_table, write_workbook
 
 _AMOUNT = "_micro_yuan"

@@ -130,7 +130,7 @@ def _introduce(stage: Stage) -> str:
 
 
 async def _link(stage: Stage) -> str:
-    from dispatcher.service.people import open_directory
+    from dispatcher.service.people.directory import open_directory
     from dispatcher.service.session import open_session
 
     async with open_session(stage.config) as session:

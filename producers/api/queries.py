@@ -13,12 +13,12 @@ from dispatcher.core.numbers import Numbers
 from dispatcher.errors import NotFound, UserError
 from dispatcher.masking import masked_mobiles, masked_number
 from dispatcher.service.accounts import AccountCodes, AccountList, account_codes, check_accounts, list_accounts
-from dispatcher.service.audit import AuditTrail, audit_trail
-from dispatcher.service.delivery import DeliveryReport, report_delivery
 from dispatcher.service.inbound import Messages, newest_messages
 from dispatcher.service.lookup import NumberLookup, look_up
-from dispatcher.service.outcomes import OutcomeDimension, OutcomeReport, OutcomesWanted, report_outcomes
-from dispatcher.service.spend import SpendReport, SpendWanted, report_spend
+from dispatcher.service.people.audit import AuditTrail, audit_trail
+from dispatcher.service.reports.delivery import DeliveryReport, report_delivery
+from dispatcher.service.reports.outcomes import OutcomeDimension, OutcomeReport, OutcomesWanted, report_outcomes
+from dispatcher.service.reports.spend import SpendReport, SpendWanted, report_spend
 from dispatcher.service.suppression import (
     SuppressedNumbers,
     SuppressionChange,

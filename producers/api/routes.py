@@ -6,17 +6,17 @@ from typing import Any, Final
 
 from dispatcher.i18n import N_
 from dispatcher.service.accounts import AccountChecks, AccountCodes, AccountList
-from dispatcher.service.audit import AuditTrail
 from dispatcher.service.campaigns.control import BudgetResult, CloseResult, ControlResult, WeighResult
 from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.hours import HoursResult
 from dispatcher.service.campaigns.views import CampaignList
 from dispatcher.service.campaigns.waves import WaveOrder
-from dispatcher.service.delivery import DeliveryReport
 from dispatcher.service.inbound import Messages
 from dispatcher.service.lookup import NumberLookup
-from dispatcher.service.outcomes import OutcomeReport
-from dispatcher.service.spend import SpendReport
+from dispatcher.service.people.audit import AuditTrail
+from dispatcher.service.reports.delivery import DeliveryReport
+from dispatcher.service.reports.outcomes import OutcomeReport
+from dispatcher.service.reports.spend import SpendReport
 from dispatcher.service.streams import StreamClosing
 from dispatcher.service.suppression import SuppressedNumbers, SuppressionChange
 from dispatcher.service.unknowns import ResolveResult, UnknownList

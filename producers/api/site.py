@@ -28,8 +28,8 @@ from dispatcher.i18n import ENGLISH, N_, language_asked, language_is
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
 from dispatcher.process.service_process import call_service
-from dispatcher.service.audit import audit
-from dispatcher.service.people import Directory, open_directory
+from dispatcher.service.people.audit import audit
+from dispatcher.service.people.directory import Directory, open_directory
 from dispatcher.service.session import Session
 from producers.api.limits import CallerLimits
 from producers.api.operation import ANYBODY_SIGNED_IN, Answered, Api, Call, CallService, Operation

@@ -7,8 +7,8 @@ from typing import Final
 
 from dispatcher.errors import UserError
 from dispatcher.i18n import LANGUAGES, _
-from dispatcher.service.audit import audit, audit_as
-from dispatcher.service.people import SESSION_S, Directory, SignInRefused
+from dispatcher.service.people.audit import audit, audit_as
+from dispatcher.service.people.directory import SESSION_S, Directory, SignInRefused
 from dispatcher.service.session import Session
 from producers.console.arrival import (
     LANGUAGE_COOKIE,

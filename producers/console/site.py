@@ -27,8 +27,8 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import N_, _, use_language
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
-from dispatcher.service.audit import audit
-from dispatcher.service.people import Directory, open_directory
+from dispatcher.service.people.audit import audit
+from dispatcher.service.people.directory import Directory, open_directory
 from dispatcher.service.session import Session
 from producers.console.arrival import SESSION_COOKIE, Arrival
 from producers.console.forms import BadForm, read_form

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dispatcher.config.file import Config
 from dispatcher.service.account_states import AccountWatch
-from dispatcher.service.people import Directory
+from dispatcher.service.people.directory import Directory
+from dispatcher.service.reports.today import TodayCounts
 from dispatcher.service.session import Session
-from dispatcher.service.today import TodayCounts
 from producers.console.exports import Exports
 from producers.console.live import Live
 from producers.console.seal import Seal

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dispatcher.core.people import Caller, Permission
-from dispatcher.service.audit import audit
-from dispatcher.service.people import Directory
+from dispatcher.service.people.audit import audit
+from dispatcher.service.people.directory import Directory
 from dispatcher.service.session import Session
 from producers.web.routes import Route
 

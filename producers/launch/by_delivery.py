@@ -11,7 +11,7 @@ from dispatcher.core.carriers import CARRIER_WORDS, Carrier
 from dispatcher.core.results.delivery import Delivery, outdone
 from dispatcher.errors import ConfigError, LogError, StoreError
 from dispatcher.log.opening import log_is_there
-from dispatcher.service.delivery import report_delivery
+from dispatcher.service.reports.delivery import report_delivery
 from dispatcher.service.session import Session
 
 WITHIN_MS: Final = 7 * 86_400_000

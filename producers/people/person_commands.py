@@ -15,8 +15,8 @@ import msgspec
 from dispatcher.core.people import ROLES
 from dispatcher.errors import UserError
 from dispatcher.os_user import os_user
-from dispatcher.service.audit import audit_as
-from dispatcher.service.people import Directory, NewSecret, PersonView, open_directory
+from dispatcher.service.people.audit import audit_as
+from dispatcher.service.people.directory import Directory, NewSecret, PersonView, open_directory
 from dispatcher.service.session import Session, open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.terminal.questions import confirm, given_secret

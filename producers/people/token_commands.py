@@ -10,8 +10,8 @@ import msgspec
 from dispatcher.core.people import ROLES, permissions_of
 from dispatcher.errors import UserError
 from dispatcher.os_user import os_user
-from dispatcher.service.audit import audit_as
-from dispatcher.service.people import NewSecret, TokenView, open_directory
+from dispatcher.service.people.audit import audit_as
+from dispatcher.service.people.directory import NewSecret, TokenView, open_directory
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.wording import clock

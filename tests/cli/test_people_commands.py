@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from dispatcher.cli import main
-from dispatcher.service.audit import audit_trail
-from dispatcher.service.people import open_directory
+from dispatcher.service.people.audit import audit_trail
+from dispatcher.service.people.directory import open_directory
 from dispatcher.service.session import open_session
 
 PASSWORD = "green horses 7"

@@ -19,7 +19,7 @@ from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.freshness import ends_of
-from dispatcher.service.people import open_directory
+from dispatcher.service.people.directory import open_directory
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import change_suppression, suppression_key
 from producers.drafts.api import draft

@@ -10,7 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, sync_playwright
 
-from dispatcher.service import people
+from dispatcher.service.people import directory as people
 from tests.console.browser import Visitor, chromium
 from tests.console.served import Served, configuration
 

@@ -19,7 +19,7 @@ from schemas.records import Effect, Inbound
 from schemas.topics import INBOUND, REPORTS, lane_partition
 from tests.console.served import Served
 from tests.service.place import ACCOUNT, FIRST
-from tests.service.test_spend import Lane
+from tests.service.reports.test_spend import Lane
 from tests.store.joined_history import reports_record
 
 PAGES = {

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from dispatcher.core.people import permissions_of
-from dispatcher.service.audit import audit_trail
+from dispatcher.service.people.audit import audit_trail
 from producers.console.arrival import SESSION_COOKIE
 from producers.console.pages.table import ROUTES
 from tests.console.served import PASSWORD, Served, configuration

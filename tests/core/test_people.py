@@ -18,7 +18,7 @@ from dispatcher.core.people import (
     scopes_of,
     unknown_scopes,
 )
-from dispatcher.service.people_words import PERMISSION_WORDS, ROLE_WORDS
+from dispatcher.service.people.words import PERMISSION_WORDS, ROLE_WORDS
 from schemas.records import OneTimeLink, Person, SignedIn, Token
 
 TABLE = """

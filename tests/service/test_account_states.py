@@ -11,7 +11,7 @@ from schemas.codec import encode
 from schemas.records import BalanceAsked, Effect
 from schemas.topics import CAMPAIGNS
 from tests.service.place import ACCOUNT, configured, launched
-from tests.service.test_spend import Lane
+from tests.service.reports.test_spend import Lane
 
 
 async def test_an_account_has_its_rate_its_queue_and_how_long_its_credit_lasts(tmp_path: Path) -> None:

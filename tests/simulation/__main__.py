@@ -23,7 +23,7 @@ from tests.simulation.failover import mutants as of_failover
 from tests.simulation.history import play
 from tests.simulation.links import history as links
 from tests.simulation.links import mutants as of_links
-from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS, seeds_of
+from tests.simulation.mutants.table import JOIN_MUTANTS, MUTANTS, seeds_of
 from tests.simulation.streams import history as streams
 from tests.simulation.streams import mutants as of_streams
 

@@ -11,23 +11,23 @@ from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
 from dispatcher.core.messages.chunks import Batch
 from schemas.records import Cancelled, Checked, Flowed, Intent, Weighed
-from tests.simulation.evidence import Evidence
-from tests.simulation.joining import join
-from tests.simulation.judgement import judge
+from tests.simulation.judging.evidence import Evidence
+from tests.simulation.judging.joining import join
+from tests.simulation.judging.judgement import judge
+from tests.simulation.judging.recall import EVIDENCE_S
+from tests.simulation.judging.watch import Watch
 from tests.simulation.launches import Plan, launch
 from tests.simulation.opt_outs import OptOuts
-from tests.simulation.outages import attempts_of, outages_of
 from tests.simulation.personal import PARTS_MAX, batch_limits_of, runs_of
-from tests.simulation.place import Place
-from tests.simulation.process import Process
-from tests.simulation.recall import EVIDENCE_S
 from tests.simulation.schedules import Schedules
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import SimVendor
-from tests.simulation.slowness import slowness_of
-from tests.simulation.watch import Watch
 from tests.simulation.waves import Waves, in_waves
-from tests.simulation.world import ACCOUNT, START_S, Broken, World
+from tests.simulation.world.outages import attempts_of, outages_of
+from tests.simulation.world.place import Place
+from tests.simulation.world.process import Process
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import SimVendor
+from tests.simulation.world.slowness import slowness_of
+from tests.simulation.world.world import ACCOUNT, START_S, Broken, World
 
 WAR_S: Final = 60.0
 PEACE_S: Final = 400.0

@@ -8,8 +8,8 @@ from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
 from schemas.records import DECIDED_LATER, AtClosing, Job, Launched, Leg, Wave
 from tests.simulation.personal import TEXT, personal
-from tests.simulation.sim_log import SimLog
-from tests.simulation.world import ACCOUNT
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.world import ACCOUNT
 
 FIRST_NUMBER = 13_000_000_000
 

@@ -18,12 +18,12 @@ from dispatcher.core.lane.suppressed import AGE_MAX_S, Suppressed
 from dispatcher.core.suppression import ListChange, bare, empty, folded
 from schemas.records import Intent
 from tests.simulation.launches import FIRST_NUMBER, Plan
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import Arrival
-from tests.simulation.world import World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import Arrival
+from tests.simulation.world.world import World
 
 if TYPE_CHECKING:
-    from tests.simulation.process import Process
+    from tests.simulation.world.process import Process
 
 SHARE: Final = 0.3
 READ_EVERY_S: Final = 0.5

@@ -18,8 +18,8 @@ import msgspec
 from dispatcher.core.schedule.hours import WEEK_MIN, of_spans
 from schemas.records import Flowed, HoursChanged, Launched
 from tests.simulation.launches import Plan
-from tests.simulation.sim_log import SimLog
-from tests.simulation.world import CLOCK_AHEAD_MS, World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.world import CLOCK_AHEAD_MS, World
 
 SHARE: Final = 0.2
 RESUMED_S: Final = (25.0, 60.0)

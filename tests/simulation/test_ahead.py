@@ -11,12 +11,12 @@ from dispatcher.core.lane.account import AccountLane, LaneSpec
 from dispatcher.core.lane.gate import Lead
 from schemas.records import Intent, Outcome
 from tests.simulation.launches import Plan, launch
-from tests.simulation.place import Place
-from tests.simulation.process import Process
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import SimVendor
-from tests.simulation.slowness import Slowness
-from tests.simulation.world import ACCOUNT, START_S, World
+from tests.simulation.world.place import Place
+from tests.simulation.world.process import Process
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import SimVendor
+from tests.simulation.world.slowness import Slowness
+from tests.simulation.world.world import ACCOUNT, START_S, World
 
 STEADY: Final = Slowness(stragglers=0.0)
 STRAGGLING: Final = Slowness()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.catching import CAUGHT_AT, catches, seeds_of
-from tests.simulation.world import Broken, World
+from tests.simulation.world.world import Broken, World
 
 
 def test_a_broken_guarantee_catches() -> None:

@@ -8,18 +8,18 @@ import pytest
 
 from tests.simulation.catching import catches
 from tests.simulation.history import play
-from tests.simulation.mutants import JOIN_MUTANTS, MUTANTS, seeds_of
-from tests.simulation.mutants_flow import (
+from tests.simulation.mutants.flow import (
     what_is_ready_and_urgent_always_goes_first,
     what_was_under_way_when_it_was_asked_is_forgotten,
     who_becomes_urgent_keeps_the_clock_it_had,
 )
-from tests.simulation.mutants_lane import (
+from tests.simulation.mutants.lane import (
     a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
     a_job_remembers_a_cursor_not_ranges,
     policy_resend_does_not_wait,
 )
-from tests.simulation.world import TOLD, Broken
+from tests.simulation.mutants.table import JOIN_MUTANTS, MUTANTS, seeds_of
+from tests.simulation.world.world import TOLD, Broken
 
 BLOCK = 20
 SEEDS = 200

@@ -15,9 +15,9 @@ import msgspec
 
 from schemas.records import DECIDED_LATER, Job, TextDecided, WaveDecided
 from tests.simulation.launches import Plan
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import Arrival
-from tests.simulation.world import World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import Arrival
+from tests.simulation.world.world import World
 
 SHARE: Final = 0.25
 IN_WAVES: Final = 0.8

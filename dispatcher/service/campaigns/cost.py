@@ -1,7 +1,7 @@
 """What a campaign was planned to cost, and what it cost so far, from its counts alone.
 
 The counts are enough if each account has one price and one text: `dispatcher report spend` counts carriers, personal
-texts and parts one by one (dispatcher/service/spend.py).
+texts and parts one by one (dispatcher/service/reports/spend.py).
 """
 
 from __future__ import annotations

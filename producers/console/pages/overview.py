@@ -12,8 +12,8 @@ from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
 from dispatcher.errors import UserError
 from dispatcher.i18n import N_, _
-from dispatcher.service.alerts import alerts_of
 from dispatcher.service.campaigns.pausing import pause_everything, still_sending
+from dispatcher.service.reports.alerts import alerts_of
 from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
 

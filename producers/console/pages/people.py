@@ -7,9 +7,9 @@ from typing import Any, Final
 from dispatcher.core.people import ROLES
 from dispatcher.errors import UserError
 from dispatcher.i18n import _
-from dispatcher.service.audit import audit_trail
-from dispatcher.service.people import SignInRefused
-from dispatcher.service.people_words import ACTION_WORDS, KIND_WORDS, PERMISSION_WORDS, ROLE_WORDS
+from dispatcher.service.people.audit import audit_trail
+from dispatcher.service.people.directory import SignInRefused
+from dispatcher.service.people.words import ACTION_WORDS, KIND_WORDS, PERMISSION_WORDS, ROLE_WORDS
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
 
 AUDIT_LINES: Final = 50

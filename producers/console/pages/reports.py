@@ -12,8 +12,8 @@ import polars as pl
 from dispatcher.core.money.amounts import MICRO_YUAN
 from dispatcher.errors import UserError
 from dispatcher.i18n import N_, _
-from dispatcher.service.outcomes import OutcomesWanted, report_outcomes
-from dispatcher.service.spend import SpendWanted, report_spend
+from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
+from dispatcher.service.reports.spend import SpendWanted, report_spend
 from dispatcher.store.export.table_files import write_workbook
 from dispatcher.wording import SHANGHAI
 from producers.console.filters import carrier, meaning, word

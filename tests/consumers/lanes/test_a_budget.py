@@ -9,7 +9,7 @@ import pytest
 from dispatcher.errors import UserError
 from dispatcher.service.campaigns.control import budget_campaign
 from dispatcher.service.campaigns.views import show_campaign
-from dispatcher.service.spend import SpendWanted, report_spend
+from dispatcher.service.reports.spend import SpendWanted, report_spend
 from tests.consumers.lanes.test_a_campaign_over_links import LONG, world
 from tests.loadtest.sim.cmpp.cmpp_kit import NOW
 from tests.waiting import PATIENCE_S

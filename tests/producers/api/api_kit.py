@@ -16,7 +16,7 @@ from dispatcher.config.file import Config, load
 from dispatcher.core.people import PERMISSIONS
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.people import open_directory
+from dispatcher.service.people.directory import open_directory
 from dispatcher.service.session import Session, open_session
 from producers.api.site import ApiSite
 from producers.web.server import WebServer

@@ -16,7 +16,7 @@ from producers.launch.by_delivery import preferred
 from schemas.codec import encode
 from schemas.records import Effect
 from schemas.topics import REPORTS
-from tests.service.test_spend import MOBILE, Lane
+from tests.service.reports.test_spend import MOBILE, Lane
 from tests.store.joined_history import reports_record
 
 ACCOUNT = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "x"}

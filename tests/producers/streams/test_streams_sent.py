@@ -20,8 +20,8 @@ from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.results import write_results
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.lookup import look_up
+from dispatcher.service.reports.spend import SpendWanted, report_spend
 from dispatcher.service.session import Session
-from dispatcher.service.spend import SpendWanted, report_spend
 from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, close_stream, open_stream
 from dispatcher.store.views import CampaignView
 from loadtest.sim.process import spawn

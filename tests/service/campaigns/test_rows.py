@@ -11,7 +11,7 @@ from dispatcher.service.campaigns.rows import RowsWanted, campaign_rows, masked_
 from dispatcher.service.session import Session, open_session
 from schemas.records import Effect
 from tests.service.place import ACCOUNT, FIRST, configured, launched
-from tests.service.test_spend import Lane
+from tests.service.reports.test_spend import Lane
 
 
 async def all_numbers(session: Session, states: set[str], limit: int) -> list[str]:

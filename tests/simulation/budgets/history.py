@@ -12,7 +12,7 @@ from dispatcher.core.lane.state import LaneState
 from dispatcher.core.money.budget import shares
 from schemas.records import AnyRecord, Job
 from tests.simulation.budgets.team import ACCOUNTS, CAMPAIGN, Logs, Process, Vendor, Work, change_budget
-from tests.simulation.world import START_S, World
+from tests.simulation.world.world import START_S, World
 
 TROUBLE_S: Final = 20.0
 END_S: Final = 60.0

@@ -22,7 +22,7 @@ from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.money.costs import Costs
 from dispatcher.core.ownership import Ownership
 from schemas.records import AnyRecord, Budgeted, Checkpoint, Intent, Job, Launched, Leg, Owned
-from tests.simulation.world import START_S, World
+from tests.simulation.world.world import START_S, World
 
 FIRST_NUMBER: Final = 13_000_000_000
 ACCOUNTS: Final = {"ash": 0, "elm": 1, "oak": 1}

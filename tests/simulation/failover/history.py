@@ -23,7 +23,7 @@ from tests.simulation.failover.team import (
     Work,
     numbers_of,
 )
-from tests.simulation.world import START_S, World
+from tests.simulation.world.world import START_S, World
 
 TROUBLE_S: Final = 30.0
 END_S: Final = 150.0

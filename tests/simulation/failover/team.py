@@ -36,7 +36,7 @@ from schemas.records import (
     Wave,
 )
 from schemas.topics import lane_partition
-from tests.simulation.world import World
+from tests.simulation.world.world import World
 
 FIRST_NUMBER: Final = 13_000_000_000
 ACCOUNTS: Final = ("elm", "larch", "ash")

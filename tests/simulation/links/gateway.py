@@ -15,9 +15,9 @@ from typing import Final, Literal
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import FrameReader, read
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import Arrival, report_of
-from tests.simulation.world import World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import Arrival, report_of
+from tests.simulation.world.world import World
 
 WINDOW: Final = 16
 TIMEOUT_S: Final = 2.0

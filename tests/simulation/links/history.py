@@ -11,19 +11,19 @@ from typing import Any, Final
 from dispatcher.core.lane.account import LaneSpec
 from dispatcher.core.lane.owner import Owner
 from schemas.records import Cancelled, Checked, Flowed, Kind, Outcomes
-from tests.simulation.joining import join
-from tests.simulation.judgement import fold, judge
+from tests.simulation.judging.joining import join
+from tests.simulation.judging.judgement import fold, judge
+from tests.simulation.judging.recall import Memory
+from tests.simulation.judging.watch import Watch
 from tests.simulation.launches import FIRST_NUMBER, Plan, launch
 from tests.simulation.links.gateway import EXPECTED_S, Gateway
 from tests.simulation.links.process import LinkProcess, Marks
 from tests.simulation.opt_outs import OptOuts
-from tests.simulation.place import Place
-from tests.simulation.recall import Memory
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import Arrival
-from tests.simulation.slowness import Slowness
-from tests.simulation.watch import Watch
-from tests.simulation.world import ACCOUNT, START_S, Broken, World
+from tests.simulation.world.place import Place
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import Arrival
+from tests.simulation.world.slowness import Slowness
+from tests.simulation.world.world import ACCOUNT, START_S, Broken, World
 
 WAR_S: Final = 40.0
 PEACE_S: Final = 150.0

@@ -33,8 +33,8 @@ from dispatcher.vendors.cmpp.vendor import Cmpp
 from dispatcher.vendors.seam.vendor import Secret
 from schemas.records import Intent, Outcome, Outcomes
 from tests.simulation.links.gateway import TIMEOUT_S, TRANSMISSIONS, WINDOW, Gateway, Peer
-from tests.simulation.process import Process
-from tests.simulation.world import ACCOUNT, World
+from tests.simulation.world.process import Process
+from tests.simulation.world.world import ACCOUNT, World
 
 SETTINGS: Final = LinkSettings(
     sp_id=b"901234", secret=b"s", verify="off", window=WINDOW, timeout_s=TIMEOUT_S, transmissions=TRANSMISSIONS

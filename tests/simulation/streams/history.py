@@ -21,12 +21,8 @@ from dispatcher.core.streams import keys, segments
 from dispatcher.store.views import CampaignView
 from schemas.records import Cancelled, Flowed
 from schemas.states import EXPIRED, State
-from tests.simulation.joining import PARTITION, as_history
+from tests.simulation.judging.joining import PARTITION, as_history
 from tests.simulation.launches import Plan, launch
-from tests.simulation.place import Place
-from tests.simulation.process import Process
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import SimVendor
 from tests.simulation.streams.messages import (
     RUN,
     STREAM,
@@ -36,7 +32,11 @@ from tests.simulation.streams.messages import (
     launched,
     messages_on,
 )
-from tests.simulation.world import ACCOUNT, START_S, Broken, World
+from tests.simulation.world.place import Place
+from tests.simulation.world.process import Process
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import SimVendor
+from tests.simulation.world.world import ACCOUNT, START_S, Broken, World
 from tests.store.joined_store import Driver, MemoryPlace
 
 WAR_S: Final = 40.0

@@ -21,8 +21,8 @@ from dispatcher.core.streams.keys import digest
 from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch, SegmentReading
 from schemas.records import Appended, Intent, Launched, Leg, StreamTerms
 from tests.simulation.personal import PARTS_MAX, SPLIT, TEXT, template_of, values_of
-from tests.simulation.sim_log import Fate, SimLog
-from tests.simulation.world import ACCOUNT, START_S, World
+from tests.simulation.world.sim_log import Fate, SimLog
+from tests.simulation.world.world import ACCOUNT, START_S, World
 
 STREAM: Final = "codes"
 ATTEMPT: Final = "s"

@@ -11,7 +11,7 @@ from dispatcher.core.results.equation import PARTS, TERMS
 from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.campaigns.timeline import campaign_timeline
 from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign
-from dispatcher.service.outcomes import OutcomesWanted, report_outcomes
+from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
 from producers.console.bars import bar
 from producers.console.pages.campaign.plans import kept_plan
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Visit

@@ -17,7 +17,7 @@ from dispatcher.core.lane.state import Change, Chunk, ChunkEvent, LaneState
 from dispatcher.core.lane.unknowns import Unknowns
 from dispatcher.core.ranges import Ranges
 from schemas.records import Decided, Effect, Outcomes, Resolved, ResolvedAs, Run, Slice
-from tests.simulation.mutants_lane import mutated_checkpoint
+from tests.simulation.mutants.lane import mutated_checkpoint
 
 
 def a_run_is_taken_for_its_whole_chunk(patch: MonkeyPatch) -> None:

@@ -23,11 +23,11 @@ from dispatcher.core.results.places import chunk_id, chunk_of, intent_of, lane_p
 from dispatcher.core.results.recipient_ids import RecipientIds
 from schemas.records import Decided, Job, Moved, Reports, Resolved, ResolvedAs
 from schemas.states import State
+from tests.simulation.judging.recall import remembers
 from tests.simulation.launches import FIRST_NUMBER
-from tests.simulation.recall import remembers
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import NOT_OURS, SimVendor
-from tests.simulation.world import ACCOUNT, World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import NOT_OURS, SimVendor
+from tests.simulation.world.world import ACCOUNT, World
 from tests.store.joined_history import rows_of
 
 AGAIN_S: Final = 60.0

@@ -19,12 +19,12 @@ from schemas.records import (
     ResolvedAs,
     Run,
 )
+from tests.simulation.judging.watch import Watch
 from tests.simulation.launches import FIRST_NUMBER
 from tests.simulation.opt_outs import OptOuts
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import SimVendor
-from tests.simulation.watch import Watch
-from tests.simulation.world import World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import SimVendor
+from tests.simulation.world.world import World
 
 FOR_NOW = (Kind.RETRY_LATER, Kind.REJECTED)
 """Classes that never fail a chunk within the time of a history: busy, and a web server's refusal."""

@@ -12,12 +12,12 @@ from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.opt_outs import OptOuts
 from tests.simulation.schedules import Schedules
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import SimVendor
-from tests.simulation.slowness import Slowness
 from tests.simulation.streams.messages import StreamWatch
 from tests.simulation.waves import Waves
-from tests.simulation.world import World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import SimVendor
+from tests.simulation.world.slowness import Slowness
+from tests.simulation.world.world import World
 
 TTL_S: Final = 5.0
 BALANCE_INTERVAL_S: Final = 10.0

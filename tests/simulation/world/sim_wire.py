@@ -8,9 +8,9 @@ from dispatcher.core.lane.answers.verdict import NO_ANSWER, NOT_CONNECTED, Kind,
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.messages.template import VariableLimits
 from tests.simulation.personal import texts_sent
-from tests.simulation.sim_vendor import SimVendor
-from tests.simulation.slowness import Slowness
-from tests.simulation.world import Mortal
+from tests.simulation.world.sim_vendor import SimVendor
+from tests.simulation.world.slowness import Slowness
+from tests.simulation.world.world import Mortal
 
 Answered = Callable[[Send, Verdict | RunsAnswer, float | None, float | None], None]
 """Told once of every request: the answer, when its first byte was written, when its answer was complete."""

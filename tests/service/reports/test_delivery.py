@@ -10,14 +10,14 @@ from consumers.reports.delivery_command import delivery_table
 from dispatcher.errors import ConfigError, UserError
 from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.launching import LaunchRequest
-from dispatcher.service.delivery import report_delivery
+from dispatcher.service.reports.delivery import report_delivery
 from dispatcher.service.session import Session, open_session
 from producers.launch.api import launch
 from schemas.codec import encode
 from schemas.records import Effect
 from schemas.topics import REPORTS
 from tests.service.place import ACCOUNT, configured
-from tests.service.test_spend import DAY_MS, EVENING_MS, MOBILE, TELECOM, Lane
+from tests.service.reports.test_spend import DAY_MS, EVENING_MS, MOBILE, TELECOM, Lane
 from tests.store.joined_history import reports_record
 
 SINCE_MS, UNTIL_MS = EVENING_MS - DAY_MS, EVENING_MS + DAY_MS

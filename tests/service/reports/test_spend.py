@@ -17,8 +17,8 @@ from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.views import show_campaign
+from dispatcher.service.reports.spend import SpendReport, SpendWanted, report_spend
 from dispatcher.service.session import Session, open_session
-from dispatcher.service.spend import SpendReport, SpendWanted, report_spend
 from dispatcher.wording import day_of
 from producers.launch.api import launch
 from producers.launch.prepare import prepare

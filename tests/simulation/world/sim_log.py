@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from schemas.records import Checkpoint, Intent, Outcome, Outcomes, Owned, Resolved
-from tests.simulation.world import Mortal, World
+from tests.simulation.world.world import Mortal, World
 
 Fate = Literal["written", "refused", "in doubt"]
 Kind = Literal["sqlite", "kafka"]

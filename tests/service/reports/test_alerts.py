@@ -7,8 +7,8 @@ from typing import Any
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.service.account_states import AccountState
-from dispatcher.service.alerts import alerts_of
 from dispatcher.service.campaigns.hindrances import AccountStop
+from dispatcher.service.reports.alerts import alerts_of
 from dispatcher.store.views import CampaignView
 
 

@@ -19,11 +19,11 @@ from dispatcher.core.results.history_looks import LOOKS, HistoryLooks, Look
 from dispatcher.core.results.requests import Requests, RequestTime
 from schemas.records import Intent
 from tests.simulation.launches import FIRST_NUMBER
-from tests.simulation.sim_log import SimLog
-from tests.simulation.world import ACCOUNT, WALL_S, Mortal, World
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.world import ACCOUNT, WALL_S, Mortal, World
 
 if TYPE_CHECKING:
-    from tests.simulation.place import Place
+    from tests.simulation.world.place import Place
 
 SHARE: Final = 0.2
 EVIDENCE_S: Final = 180.0

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from dispatcher.errors import UserError
-from dispatcher.service.outcomes import OutcomesWanted, report_outcomes
+from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
 from dispatcher.service.session import open_session
 from tests.service.place import configured
-from tests.service.test_delivery import SINCE_MS, UNTIL_MS, sent
-from tests.service.test_spend import EVENING_MS, MOBILE, TELECOM
+from tests.service.reports.test_delivery import SINCE_MS, UNTIL_MS, sent
+from tests.service.reports.test_spend import EVENING_MS, MOBILE, TELECOM
 
 
 async def test_outcomes_are_counted_by_any_of_their_dimensions(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from argon2 import PasswordHasher
 from dispatcher.core.people import SESSIONS_MAX
 from dispatcher.core.sign_in import OF_A_NAME
 from dispatcher.errors import LogDamaged, LogUnavailable, UserError
-from dispatcher.service import people as people_module
-from dispatcher.service.audit import audit, audit_trail
-from dispatcher.service.people import Directory, SignInRefused, open_directory
+from dispatcher.service.people import directory as people_module
+from dispatcher.service.people.audit import audit, audit_trail
+from dispatcher.service.people.directory import Directory, SignInRefused, open_directory
 from dispatcher.service.session import Session
 from tests.memory_log import MemoryLog
 from tests.service.place import configured

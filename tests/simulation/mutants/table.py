@@ -14,49 +14,49 @@ from dispatcher.core.ownership import Ownership
 from dispatcher.core.results import columns as core_join
 from dispatcher.store.fold.fold import Fold
 from tests.simulation import catching
-from tests.simulation.evidence import is_searched
 from tests.simulation.history import WAR_S, credit_of, is_hurried
-from tests.simulation.mutants_account_states import STANDING_MUTANTS
-from tests.simulation.mutants_evidence import (
+from tests.simulation.judging.evidence import is_searched
+from tests.simulation.judging.recall import remembers
+from tests.simulation.mutants.account_states import STANDING_MUTANTS
+from tests.simulation.mutants.evidence import (
     EVIDENCE_MUTANTS,
     an_answer_counts_only_for_what_was_due,
     an_earlier_attempt_may_have_been_to_somebody_else,
 )
-from tests.simulation.mutants_flow import (
+from tests.simulation.mutants.flow import (
     BALANCE_MUTANTS,
     FLOW_MUTANTS,
     what_is_ready_and_urgent_always_goes_first,
     who_becomes_urgent_keeps_the_clock_it_had,
 )
-from tests.simulation.mutants_gate import (
+from tests.simulation.mutants.gate import (
     GATE_MUTANTS,
     a_new_owner_does_not_know_how_long_intents_live,
     the_last_at_the_gate_goes_first,
     the_time_to_live_does_not_grow,
 )
-from tests.simulation.mutants_lane import (
+from tests.simulation.mutants.lane import (
     LANE_MUTANTS,
     a_cancelled_campaign_is_forgotten_with_an_intent_on_its_way,
     a_job_remembers_a_cursor_not_ranges,
     policy_resend_does_not_wait,
 )
-from tests.simulation.mutants_opt_outs import (
+from tests.simulation.mutants.opt_outs import (
     OPT_OUT_MUTANTS,
     who_is_suppressed_counts_as_queued,
 )
-from tests.simulation.mutants_personal import PERSONAL_MUTANTS
-from tests.simulation.mutants_runs import RUNS_MUTANTS
-from tests.simulation.mutants_schedules import SCHEDULE_MUTANTS
-from tests.simulation.mutants_waves import WAVE_MUTANTS
+from tests.simulation.mutants.personal import PERSONAL_MUTANTS
+from tests.simulation.mutants.runs import RUNS_MUTANTS
+from tests.simulation.mutants.schedules import SCHEDULE_MUTANTS
+from tests.simulation.mutants.waves import WAVE_MUTANTS
 from tests.simulation.opt_outs import opts_out
-from tests.simulation.outages import outages_of
 from tests.simulation.personal import runs_of
-from tests.simulation.recall import remembers
 from tests.simulation.schedules import has_hours
-from tests.simulation.sim_log import FAULTS, faults_of
-from tests.simulation.sim_vendor import in_runs
-from tests.simulation.slowness import slowness_of
 from tests.simulation.waves import has_waves
+from tests.simulation.world.outages import outages_of
+from tests.simulation.world.sim_log import FAULTS, faults_of
+from tests.simulation.world.sim_vendor import in_runs
+from tests.simulation.world.slowness import slowness_of
 
 Mutant = Callable[[MonkeyPatch], None]
 

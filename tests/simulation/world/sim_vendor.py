@@ -12,12 +12,12 @@ import numpy as np
 
 from dispatcher.core.lane.answers.verdict import NOT_CONNECTED, AnswerRun, Kind, Origin, RunsAnswer, Verdict
 from schemas.records import Effect, Outcomes, Reports, Run
-from tests.simulation.outages import Outage
+from tests.simulation.judging.recall import Memory
 from tests.simulation.personal import messages as messages_of
 from tests.simulation.personal import text_of
-from tests.simulation.recall import Memory
-from tests.simulation.sim_log import SimLog
-from tests.simulation.world import ACCOUNT, START_S, World
+from tests.simulation.world.outages import Outage
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.world import ACCOUNT, START_S, World
 
 TAKEN: Final = ("take", "take-silent", "garbage-taken", "late")
 ANSWERS: Final = {

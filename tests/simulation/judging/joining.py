@@ -15,8 +15,8 @@ from dispatcher.core.messages.chunks import Batch
 from schemas.batch import pack
 from schemas.records import Job
 from schemas.topics import lane_partition, spread_partition
-from tests.simulation.sim_log import SimLog
-from tests.simulation.world import ACCOUNT
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.world import ACCOUNT
 from tests.store.joined_history import History, expected
 from tests.store.joined_store import Driver, states
 

@@ -17,14 +17,14 @@ from dispatcher.core.lane.state import LaneState, pages_of
 from dispatcher.core.results.requests import RequestTime
 from dispatcher.core.streams.segments import is_segment
 from schemas.records import Appended, Checked, Checkpoint, CheckpointAt, Intent, Outcome, Outcomes, Owned, Stop, Stopped
-from tests.simulation.fair_watch import OvertakenWatch, WatchedShare, Weights
-from tests.simulation.held_watch import HeldWatch
-from tests.simulation.place import BALANCE_INTERVAL_S, TTL_S, Place
-from tests.simulation.recall import Search
-from tests.simulation.sim_log import Fate
-from tests.simulation.sim_wire import Wire
+from tests.simulation.judging.fair_watch import OvertakenWatch, WatchedShare, Weights
+from tests.simulation.judging.held_watch import HeldWatch
+from tests.simulation.judging.recall import Search
 from tests.simulation.streams.messages import appended, segment_of
-from tests.simulation.world import ACCOUNT, CLOCK_AHEAD_MS, WALL_S
+from tests.simulation.world.place import BALANCE_INTERVAL_S, TTL_S, Place
+from tests.simulation.world.sim_log import Fate
+from tests.simulation.world.sim_wire import Wire
+from tests.simulation.world.world import ACCOUNT, CLOCK_AHEAD_MS, WALL_S
 
 
 class Process:

@@ -27,15 +27,15 @@ from schemas.records import (
     Weighed,
     Why,
 )
-from tests.simulation.evidence import READ_S
+from tests.simulation.judging.evidence import READ_S
+from tests.simulation.judging.recall import READS
 from tests.simulation.opt_outs import OptOuts
-from tests.simulation.process import Process
-from tests.simulation.recall import READS
-from tests.simulation.sim_log import SimLog
-from tests.simulation.sim_vendor import IN_RUNS, TAKEN, Arrival, SimVendor
-from tests.simulation.slowness import Slowness
 from tests.simulation.waves import Waves
-from tests.simulation.world import ACCOUNT, World
+from tests.simulation.world.process import Process
+from tests.simulation.world.sim_log import SimLog
+from tests.simulation.world.sim_vendor import IN_RUNS, TAKEN, Arrival, SimVendor
+from tests.simulation.world.slowness import Slowness
+from tests.simulation.world.world import ACCOUNT, World
 
 GRACE_S: Final = 6.0
 STARVED_S: Final = 30.0

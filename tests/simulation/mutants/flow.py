@@ -14,7 +14,7 @@ from dispatcher.core.lane import account_states
 from dispatcher.core.lane.account import AccountLane
 from dispatcher.core.lane.account_states import ACCOUNT, AccountEvent
 from dispatcher.core.lane.owner import Owner
-from tests.simulation.world import WALL_S
+from tests.simulation.world.world import WALL_S
 
 
 def pacing_is_not_seeded_after_recovery(patch: MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dispatcher.core.results.equation import Counts
-from dispatcher.service import today as today_module
-from dispatcher.service.outcomes import OutcomeReport, OutcomeRow
-from dispatcher.service.today import BEFORE_AGAIN_S, TodayCounts, begin_of_day
-from tests.service.test_alerts import campaign
+from dispatcher.service.reports import today as today_module
+from dispatcher.service.reports.outcomes import OutcomeReport, OutcomeRow
+from dispatcher.service.reports.today import BEFORE_AGAIN_S, TodayCounts, begin_of_day
+from tests.service.reports.test_alerts import campaign
 
 NOON = int(datetime(2026, 11, 30, 4, tzinfo=UTC).timestamp() * 1000)
 MIDNIGHT = NOON - 12 * 3_600_000

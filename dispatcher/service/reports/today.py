@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
-from dispatcher.service.outcomes import OutcomeRow, OutcomesWanted, report_outcomes
+from dispatcher.service.reports.outcomes import OutcomeRow, OutcomesWanted, report_outcomes
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 

@@ -1,0 +1,1 @@
+"""Figures over campaigns: today, outcomes, delivery, spend, and alerts."""
