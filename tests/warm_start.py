@@ -40,6 +40,9 @@ READER: Final = "producers.lists.reader.main"
 
 LAUNCH_AND_DIE: Final = str(ROOT / "tests" / "producers" / "launch" / "launch_and_die.py")
 SCRIPTS: Final = (str(ROOT / "tests" / "log" / "other_process.py"), LAUNCH_AND_DIE)
+PATHS: Final = frozenset({ROOT, *map(Path, sys.path)})
+"""Where the forked process finds modules: what a test adds to the path later is not among it."""
+
 DISPATCHER: Final = str(Path(sys.executable).with_name("dispatcher"))
 STARTS_OTHERS: Final = {"demo", "loadtest", "launch", "draft", "dispatcher.process.service_process", LAUNCH_AND_DIE}
 
@@ -81,7 +84,7 @@ def _imports_alike(environment: Mapping[str, str]) -> bool:
         "PYTHONDONTWRITEBYTECODE",
     }
     paths = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
-    return not others and {Path(path) for path in paths} <= {ROOT, *map(Path, sys.path)}
+    return not others and {Path(path) for path in paths} <= PATHS
 
 
 class Server:
@@ -316,7 +319,7 @@ def _forked() -> Server:
 
 
 def _import_everything() -> None:
-    for group in ("dispatcher.commands", "dispatcher.roles", "dispatcher.vendors"):
+    for group in ("dispatcher.commands", "dispatcher.roles", "dispatcher.sites", "dispatcher.vendors"):
         for entry_point in entry_points(group=group):
             entry_point.load()
     for module in (*MODULES, READER, "aiokafka", "polars", "uvloop", "fastexcel", "loadtest.sim.server"):

@@ -238,7 +238,9 @@ def _views(
     for name, view in views.items():
         if not view.counts.adds_up:
             yield f"{name}: the equation does not hold: {view.counts.line(zeros=True)}"
-        counted = {state.word: getattr(view.counts, state.word) for state in State}
+        launched = truth.launched.get(name)
+        aside = {} if launched is None else {"duplicate": launched.duplicate, "suppressed": launched.suppressed}
+        counted = {state.word: getattr(view.counts, state.word) - aside.get(state.word, 0) for state in State}
         listed = {word: states.get(str(name), {}).get(word, 0) for word in counted}
         if counted != listed:
             yield f"{name}: the counts say {counted}, the rows {listed}"
