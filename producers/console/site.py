@@ -79,7 +79,7 @@ async def open_site(config: Config, log: Log, server: WebServer) -> ConsoleSite:
     session = Session(config, log)
     people = await open_directory(session)
     site = ConsoleSite(config, session, people)
-    await site.start()
+    site.follow()
     return site
 
 
@@ -102,9 +102,12 @@ class ConsoleSite:
         self._following: asyncio.Task[None] | None = None
         self._link = ""
 
-    async def start(self) -> None:
-        """Follow the people; without an administrator make the link for the first one. Raises LogError."""
+    def follow(self) -> None:
+        """Follow the people."""
         self._following = asyncio.create_task(self._people.follow())
+
+    async def listening(self) -> None:
+        """Without an administrator make the link for the first one. Raises LogError."""
         if not self._people.has_admin:
             self._link = (await self._people.make_link("", by="dispatcher run")).secret
 

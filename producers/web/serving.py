@@ -23,7 +23,18 @@ from producers.web.answers import ReadyAnswer, Reply
 from producers.web.connection import Connection
 from producers.web.listener import FILES_KEPT, raise_file_limit, tls_context
 from producers.web.server import ServerBounds, WebServer
-from producers.web.site import Answer, Greeting, Incoming, OpenSite, Site, Streamed, read_head, root_of, target
+from producers.web.site import (
+    Answer,
+    Greeting,
+    Incoming,
+    Listening,
+    OpenSite,
+    Site,
+    Streamed,
+    read_head,
+    root_of,
+    target,
+)
 
 SITE_GROUP: Final = "dispatcher.sites"
 
@@ -63,7 +74,7 @@ class Web:
         self._of_root.update(dict.fromkeys(site.roots, site))
 
     async def listen(self) -> None:
-        """Listen at `config.web.listen` (port 0: any free one). Raises PortInUse, ConfigError."""
+        """Listen at `config.web.listen` (port 0: any free one). Raises PortInUse, ConfigError, LogError."""
         where = self._config.listen
         host, port = address_of(where)
         if self.server.bounds.connections_max < self._config.connections_max:
@@ -82,6 +93,9 @@ class Web:
             raise ConfigError(f"cannot listen at {where}: give [web] listen an address of this machine.") from error
         scheme = "https" if self._config.certificate else "http"
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}"
+        for site in self._sites:
+            if isinstance(site, Listening):
+                await site.listening()
 
     async def close(self) -> None:
         """Stop listening, answer the requests under way, end streams, and close the sites."""

@@ -118,6 +118,14 @@ class Greeting(Protocol):
         """Lines of text; `url` is where the server listens."""
 
 
+@runtime_checkable
+class Listening(Protocol):
+    """A site that does something once it is certain that this process is the one that listens."""
+
+    async def listening(self) -> None:
+        """Called once, before the first request is answered or soon after it. Raises LogError."""
+
+
 OpenSite = Callable[["Config", "Log", "WebServer"], Awaitable[Site]]
 """An entry point of `dispatcher.sites`: opens a site before the server listens. Raises ConfigError, LogError."""
 

@@ -103,7 +103,11 @@ class PushSite:
                 endpoint = Endpoint(log, account, vendor, words, effects, reports=reports)
                 for path in (endpoint.path, f"{endpoint.path}/"):  # some vendors add a slash to the URL
                     self._endpoints[path] = endpoint
-        for name in self._open_accounts(address_of(self._web.listen)[0]):
+        self._open = self._open_accounts(address_of(self._web.listen)[0])
+
+    async def listening(self) -> None:
+        """Warn of accounts that anybody can push to."""
+        for name in self._open:
             logger.warning("takes-pushes-from-anybody", account=name, who_reaches=self._web.listen)
 
     @property
