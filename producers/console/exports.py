@@ -17,6 +17,7 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import _
 from dispatcher.service.session import Session
 from dispatcher.store.export.recipients import Format
+from producers.console.sentences import said
 from producers.console.services import SHORT_RECIPIENTS_MAX, call
 
 KEPT_S: Final = 86_400.0
@@ -93,7 +94,7 @@ class Exports:
                         language=language,
                     )
             except DispatcherError as error:
-                export.failed = str(error)
+                export.failed = said(error)
                 return
             except Exception as error:
                 export.failed = f"{type(error).__name__}: {error}"

@@ -19,7 +19,8 @@ from dispatcher.store.meanings import chinese_meaning
 from dispatcher.store.views import CampaignView, Failure
 from dispatcher.wording import shown_zone
 from producers.console.bars import BarPart, bar
-from producers.console.words import WORDS
+from producers.console.sentences import said
+from producers.console.words import CLASS_MEANS, WORDS
 from schemas.records import Finding
 
 NOTHING: Final = "–"
@@ -88,6 +89,11 @@ def percent(part: float, whole: float) -> str:
 def word(text: str) -> str:
     """A word of the engine in the language of the request: a status, a term of the equation, a class, an event."""
     return _(WORDS[text]) if text in WORDS else text
+
+
+def class_means(failure_class: str) -> str:
+    """What a class of codes says about those who failed with one."""
+    return _(CLASS_MEANS[failure_class])
 
 
 def carrier(name: str) -> str:
@@ -179,8 +185,8 @@ def _of_request(function: Callable[..., Any]) -> Callable[..., Any]:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     each.__name__: _of_request(each)
     for each in (
-        *(figure, rate, minute, second, yuan, duration, percent, word, carrier, reason, meaning, advice),
-        *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell),
+        *(figure, rate, minute, second, yuan, duration, percent, word, class_means, carrier, reason, meaning, advice),
+        *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell, said),
     )
 }
 """The filters of the templates, by name."""

@@ -72,6 +72,15 @@ WORDS: Final = {
     "opt-out": N_("opt-out"),
     "person": N_("person"),
     "import": N_("import"),
+    # classes of codes
+    "temporary": N_("temporary"),
+    "number": N_("number"),
+    "blacklist": N_("blacklist"),
+    "content": N_("content"),
+    "frequency": N_("frequency"),
+    "channel": N_("channel"),
+    "auth": N_("not permitted"),
+    "other": N_("other"),
     # dimensions of reports
     "day": N_("day"),
     "account": N_("account"),
@@ -125,4 +134,15 @@ TERM_MEANS: Final = {
     "no_report": N_("The vendor took them, and no report came in time. Late ones still count."),
     "unknown": N_("The vendor may or may not have taken them. They are never sent again silently."),
     "cancelled": N_("The campaign was cancelled before they were sent."),
+}
+
+CLASS_MEANS: Final = {
+    "temporary": N_("The phone is off or without signal, or the carrier is busy: later it may arrive."),
+    "number": N_("The number does not exist, is not in service or is barred: it never arrives."),
+    "blacklist": N_("The vendor or the carrier has the number on a list of those who want no texts."),
+    "content": N_("The text, its signature or a word in it is not allowed: another text may arrive."),
+    "frequency": N_("The number got too many texts lately: another day it may arrive."),
+    "channel": N_("The vendor’s route to this carrier does not work or does not serve it."),
+    "auth": N_("The account may not send this: its login, address, credit or contract."),
+    "other": N_("The code says nothing about why, or the vendor’s document does not have it."),
 }

@@ -8,6 +8,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.i18n import _
 from dispatcher.service.accounts import account_codes, check_accounts
 from dispatcher.service.campaigns.views import CampaignWanted, list_campaigns
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
 
 
@@ -36,7 +37,7 @@ async def check(visit: Visit) -> Answer:
     try:
         checked = (await check_accounts(visit.session, name, by=visit.caller.name)).accounts[0]
     except DispatcherError as error:
-        return await _page(visit, str(error))
+        return await _page(visit, said(error))
     if checked.let_in:
         credit = (
             ""

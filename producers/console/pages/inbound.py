@@ -16,6 +16,7 @@ from dispatcher.service.streams import OWN_TEXT, StreamMessage, append_messages
 from dispatcher.service.suppression import change_suppression, suppression_key
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.times import time_ms
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
 
 SHOWN: Final = 100
@@ -71,7 +72,7 @@ async def _page(visit: Visit) -> Html:
     try:
         since_ms = time_ms(query["since"], _("since")) if query.get("since") else None
     except UserError as error:
-        since_ms, mistake = None, str(error)
+        since_ms, mistake = None, said(error)
     wanted = InboundFilter(
         account=query.get("account") or None,
         number=query.get("number", "").strip() or None,

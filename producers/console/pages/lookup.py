@@ -7,6 +7,7 @@ from typing import Final
 from dispatcher.errors import UserError
 from dispatcher.masking import masked_number
 from dispatcher.service.lookup import look_up
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Html, Visit
 
 
@@ -21,7 +22,7 @@ async def look(visit: Visit) -> Answer:
     try:
         found = await look_up(visit.session, number)
     except UserError as error:
-        return Html("lookup/page.html", {"found": None, "number": number, "mistake": str(error)}, 422)
+        return Html("lookup/page.html", {"found": None, "number": number, "mistake": said(error)}, 422)
     await visit.audit("numbers.lookup", masked_number(found.number))
     return Html("lookup/page.html", {"found": found, "number": number, "mistake": ""})
 

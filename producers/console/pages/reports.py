@@ -17,6 +17,7 @@ from dispatcher.service.reports.spend import SpendWanted, report_spend
 from dispatcher.store.export.table_files import write_workbook
 from dispatcher.wording import SHANGHAI
 from producers.console.filters import carrier, meaning, word
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Download, Html, Visit
 
 DAYS: Final = 7
@@ -37,7 +38,7 @@ async def reports(visit: Visit) -> Answer:
         table, note = await _table(visit, asked)
         mistake = ""
     except UserError as error:
-        table, note, mistake = None, "", str(error)
+        table, note, mistake = None, "", said(error)
     values = {
         **asked,
         "table": table,

@@ -21,6 +21,7 @@ from dispatcher.service.suppression import (
 )
 from dispatcher.store.export.table_files import TableKind
 from producers.console.folders import console_folder
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Download, Html, Redirect, Visit
 from producers.lists.columns import Choice
 from producers.suppression.export import export_list
@@ -41,7 +42,7 @@ async def find(visit: Visit) -> Answer:
     try:
         found = await list_suppressed(visit.session, suppression_key(number))
     except UserError as error:
-        return await _page(visit, str(error), "find")
+        return await _page(visit, said(error), "find")
     await visit.audit("numbers.lookup", masked_number(number), says="suppression list")
     return await _page(visit, searched=found)
 
@@ -69,7 +70,7 @@ async def import_list(visit: Visit) -> Answer:
             visit.session, read.numbers, adds=True, source="import", why=why, by=visit.caller.name
         )
     except UserError as error:
-        sentence = str(error) if file is None else str(error).replace(str(file.path), file.name)
+        sentence = said(error) if file is None else said(error).replace(str(file.path), file.name)
         return await _page(visit, sentence, "import")
     invalid = sum(read.invalid_reasons.values())
     says = _("{added} numbers were added, {already} were there already, {invalid} rows are no phone numbers.")
@@ -111,7 +112,7 @@ async def _change(visit: Visit, *, adds: bool) -> Answer:
             raise UserError(_("Write why they may be texted again."))
         keys = np.array([suppression_key(each) for each in numbers], np.int64)
     except UserError as error:
-        return await _page(visit, str(error), order)
+        return await _page(visit, said(error), order)
     done = await change_suppression(visit.session, keys, adds=adds, source="person", why=why, by=visit.caller.name)
     if adds:
         says = ngettext("{n} number is on the list now.", "{n} numbers are on the list now.", done.changed)

@@ -8,6 +8,7 @@ from dispatcher.errors import UserError
 from dispatcher.i18n import N_, _, ngettext
 from dispatcher.service.resolutions import list_resolutions, resolution_list
 from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_list, unknown_to_resolve
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
 from schemas.records import ResolvedAs
 
@@ -42,7 +43,7 @@ async def resolve(visit: Visit) -> Answer:
         found = await unknown_to_resolve(visit.session, campaign, chunks, verdict)
         done = await resolve_unknown(visit.session, campaign, found, verdict, why=why, by=visit.caller.name)
     except UserError as error:
-        return await _page(visit, str(error), campaign)
+        return await _page(visit, said(error), campaign)
     says = ngettext("Decided about {n} recipient.", "Decided about {n} recipients.", done.recipients)
     waits = "" if done.in_effect else _(" It takes effect when a dispatcher runs their accounts.")
     return Redirect("/unknown", says.format(n=f"{done.recipients:,}") + waits)

@@ -14,6 +14,7 @@ from producers.console.filters import minute
 from producers.console.pages.campaign.plans import as_plan
 from producers.console.pages.campaign.showing import draft_page
 from producers.console.pages.orders import unconfirmed
+from producers.console.sentences import said
 from producers.console.services import SHORT_RECIPIENTS_MAX, call
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
 
@@ -25,7 +26,7 @@ async def plan(visit: Visit) -> Answer:
         found = as_plan(await _call(visit, draft, "plan_draft", by=visit.caller.name))
         mistake = ""
     except DispatcherError as error:
-        found, mistake = None, str(error)
+        found, mistake = None, said(error)
     return Html("campaign/plan_now.html", {"draft": draft, "plan": found, "mistake": mistake})
 
 
@@ -36,7 +37,7 @@ async def test(visit: Visit) -> Answer:
     try:
         done: list[dict[str, Any]] = await _call(visit, draft, "send_test", to=to, by=visit.caller.name)
     except DispatcherError as error:
-        return await draft_page(visit, draft, mistake=str(error), order="test", status=422)
+        return await draft_page(visit, draft, mistake=said(error), order="test", status=422)
     sent = sum(each["recipients"] for each in done)
     names = ", ".join(each["campaign"] for each in done)
     says = ngettext("A test to {n} number is under way: {names}", "A test to {n} numbers is under way: {names}", sent)
@@ -50,7 +51,7 @@ async def approve(visit: Visit) -> Answer:
         await approve_campaign(visit.session, id_, by=visit.caller.name)
     except UserError as error:
         return await draft_page(
-            visit, await show_draft(visit.session, id_), mistake=str(error), order="approve", status=422
+            visit, await show_draft(visit.session, id_), mistake=said(error), order="approve", status=422
         )
     return Redirect(f"/campaigns/{id_}", _("Approved. A change of the draft makes the approval void."))
 
@@ -68,7 +69,7 @@ async def schedule(visit: Visit) -> Answer:
             return await draft_page(visit, draft, mistake=mistake, order="schedule", status=422)
         view = await schedule_campaign(visit.session, id_, start_ms, by=visit.caller.name)
     except UserError as error:
-        return await draft_page(visit, draft, mistake=str(error), order="schedule", status=422)
+        return await draft_page(visit, draft, mistake=said(error), order="schedule", status=422)
     return Redirect(
         f"/campaigns/{id_}", _("It starts by itself at {time}.").format(time=minute(view.due_ms or start_ms))
     )
@@ -85,7 +86,7 @@ async def launch(visit: Visit) -> Answer:
     try:
         done = await _call(visit, draft, "launch_draft", by=visit.caller.name)
     except DispatcherError as error:
-        return await draft_page(visit, draft, mistake=str(error), order="launch", status=422)
+        return await draft_page(visit, draft, mistake=said(error), order="launch", status=422)
     says = ngettext("Launched to {n} recipient.", "Launched to {n} recipients.", done["recipients"])
     return Redirect(f"/campaigns/{id_}", says.format(n=f"{done['recipients']:,}"))
 

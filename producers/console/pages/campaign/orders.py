@@ -22,6 +22,7 @@ from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_w
 from producers.console.filters import minute, yuan
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count
+from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Handler, Redirect, Visit
 
 Order = Callable[[Visit, str, str], Awaitable[str]]
@@ -139,7 +140,7 @@ def _handler(name: str, order: Order) -> Handler:
         try:
             says = await order(visit, campaign, visit.caller.name)
         except UserError as error:
-            return await campaign_page(visit, mistake=str(error), order=name, status=422)
+            return await campaign_page(visit, mistake=said(error), order=name, status=422)
         return Redirect(f"/campaigns/{campaign}", says)
 
     return handle
