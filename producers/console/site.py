@@ -36,12 +36,13 @@ from producers.console.live import Live
 from producers.console.navigation import MENU
 from producers.console.pages.table import ROUTES
 from producers.console.rendering import Renderer
+from producers.console.sentences import said
 from producers.console.sign_in import SignIn
 from producers.console.state import ConsoleState
 from producers.console.static_files import StaticFiles
 from producers.console.visit import Answer, ConsoleRoute, Download, Events, Fields, Html, Redirect, UploadedFile, Visit
 from producers.web.answers import ReadyAnswer
-from producers.web.routes import Routes
+from producers.web.routes import Found, Routes
 from producers.web.server import WebServer
 from producers.web.site import Answer as WebAnswer
 from producers.web.site import Head, Incoming, Streamed
@@ -150,10 +151,10 @@ class ConsoleSite:
                 return self._refused_form(arrival)
             return self._fault(arrival, error.status)
         except UserError as error:
-            return self._fault(arrival, 400, str(error))
+            return self._fault(arrival, 400, said(error))
         except DispatcherError as error:
             logger.warning("page-failed", path=incoming.path, error=str(error))
-            return self._fault(arrival, 503, str(error))
+            return self._fault(arrival, 503, said(error))
         except ConnectionError:
             raise
         except Exception as error:
@@ -178,6 +179,8 @@ class ConsoleSite:
             return self._rendered(arrival, Redirect(self._menu[0].path))
         found = self._routes.find(incoming.method, arrival.path)
         if isinstance(found, ReadyAnswer):
+            if found.status == 405 and incoming.method in ("GET", "HEAD"):
+                return self._rendered(arrival, Redirect(self._page_above(arrival.path)))
             return found if found.status < 400 else self._fault(arrival, found.status)
         route = found.route
         if route.permission is not None and not caller.may(cast("Any", route.permission)):
@@ -199,6 +202,14 @@ class ConsoleSite:
             return self._rendered(arrival, await route.handler(visit), visit)
         return await self._post(arrival, route, visit)
 
+    def _page_above(self, path: str) -> str:
+        """The page that has the form of this address; a refused form leaves its address to be opened again."""
+        while path.rpartition("/")[0]:
+            path = path.rpartition("/")[0]
+            if isinstance(self._routes.find("GET", path), Found):
+                return path
+        return "/"
+
     async def _post(self, arrival: Arrival, route: ConsoleRoute, visit: Visit) -> WebAnswer:
         """Read the form, order, audit; a mistake is said on the page that the form is on."""
         with _folder() as folder:
@@ -207,7 +218,7 @@ class ConsoleSite:
             try:
                 answer = await route.handler(visit)
             except UserError as error:
-                answer = Redirect(arrival.back(), str(error), "bad")
+                answer = Redirect(arrival.back(), said(error), "bad")
                 return self._rendered(arrival, answer, visit)
             if route.audited and not (isinstance(answer, Html) and answer.status >= 400):
                 says = answer.says if isinstance(answer, Redirect) else ""
