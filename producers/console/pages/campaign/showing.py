@@ -35,14 +35,16 @@ async def campaign_page(visit: Visit, *, mistake: str = "", order: str = "", sta
     id_ = visit.path["id"]
     shown = await show_campaign(visit.session, id_)
     look = await CampaignWatch(visit.session, id_, is_fresh=True).look()
+    can = actions(shown)
     return Html(
         "campaign/show.html",
         {
             **live_values(look),
             "shown": shown,
             "timeline": await campaign_timeline(visit.session, id_),
-            "actions": actions(shown),
+            "actions": can,
             "mistake": mistake,
+            "mistake_beside": not shown.cancelled and can.has_form(order, budget=bool(shown.budget_micro_yuan)),
             "order": order,
             "typed": dict(visit.form),
         },
@@ -124,6 +126,17 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     halt: bool
     decide: tuple[str, ...]
     follow_up: bool
+
+    def has_form(self, order: str, *, budget: bool) -> bool:
+        """Whether the page has a form of its own for this order, beside which its mistake stands."""
+        forms = {
+            "weight": self.weigh,
+            "hours": self.weigh,
+            "budget": self.weigh and budget,
+            "close": self.close,
+            "cancel": self.cancel,
+        }
+        return forms.get(order, False)
 
 
 def actions(shown: ShownCampaign) -> Actions:
