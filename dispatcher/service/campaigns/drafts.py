@@ -160,6 +160,20 @@ async def list_drafts(session: Session) -> list[DraftView]:
     return sorted(views, key=lambda view: -view.drafted_ms)
 
 
+async def drafts_to_approve(session: Session, who: str) -> list[Drafted]:
+    """Drafts that await an approval which this person may give, the oldest first. Raises what `list_drafts` does."""
+    above = session.places.approval.above
+    found = [
+        each.draft.drafted
+        for each in (await session.campaigns()).by_id.values()
+        if each.draft is not None
+        and each.draft.drafted.by != who
+        and not each.cancelled
+        and each.draft.lacks_approval(above)
+    ]
+    return sorted(found, key=lambda drafted: drafted.at_ms)
+
+
 async def find_draft(session: Session, campaign: str) -> DraftView | None:
     """The draft of this id, None if there is none (any more). Raises ConfigError if there is no log yet, LogError."""
     found = (await session.campaigns()).get(campaign)

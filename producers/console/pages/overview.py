@@ -10,8 +10,10 @@ from typing import Any, Final
 
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
+from dispatcher.core.people import Caller
 from dispatcher.errors import UserError
 from dispatcher.i18n import N_, _
+from dispatcher.service.campaigns.drafts import drafts_to_approve
 from dispatcher.service.campaigns.pausing import pause_everything, still_sending
 from dispatcher.service.reports.alerts import alerts_of
 from producers.console.state import ConsoleState
@@ -36,17 +38,18 @@ STATUS_KINDS: Final = {"running": "info", "held": "warn", "paused": "warn", "hol
 
 async def show(visit: Visit) -> Answer:
     """The page, with the figures of now."""
-    return Html("overview/overview.html", await _now(visit.state) | {"word": WORD})
+    return Html("overview/overview.html", await _now(visit.state, visit.caller) | {"word": WORD})
 
 
 async def watch(visit: Visit) -> Answer:
     """The figures, again and again."""
-    state = visit.state
+    state, caller = visit.state, visit.caller
 
     async def render() -> Html:
-        return Html("overview/now.html", await _now(state))
+        return Html("overview/now.html", await _now(state, caller))
 
-    return Events("overview", render, every_s=2.0)
+    key = f"overview of {caller.name}" if caller.may("campaigns:approve") else "overview"
+    return Events(key, render, every_s=2.0)
 
 
 async def pause(visit: Visit) -> Answer:
@@ -73,7 +76,7 @@ async def watch_paused(visit: Visit) -> Answer:
     return Events("paused", render)
 
 
-async def _now(state: ConsoleState) -> dict[str, Any]:
+async def _now(state: ConsoleState, caller: Caller) -> dict[str, Any]:
     now, session = now_ms(), state.session
     accounts = await state.accounts.look(session)
     views = await session.read(lambda reader: reader.campaigns())
@@ -83,6 +86,7 @@ async def _now(state: ConsoleState) -> dict[str, Any]:
     return {
         "today": await state.today.look(session, now, views),
         "accounts": accounts,
+        "awaiting": await drafts_to_approve(session, caller.name) if caller.may("campaigns:approve") else [],
         "alerts": alerts[:ALERTS_MAX],
         "alerts_more": len(alerts) - len(alerts[:ALERTS_MAX]),
         "campaigns": under_way[:CAMPAIGNS_MAX],
