@@ -123,7 +123,7 @@ Handler = Callable[[Visit], Awaitable[Answer]]
 class ConsoleRoute(Route[Handler], frozen=True, kw_only=True, eq=False):
     """A page, or what a form of one does. The body of a POST is read only for who has the permission.
 
-    `audited` false: a POST that changes nothing (a preview). `uploads`: its form may have files.
+    `audited` false: a POST that orders nothing (a preview). `uploads`: its form may have files.
     """
 
     audited: bool = True

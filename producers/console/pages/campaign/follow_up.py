@@ -8,9 +8,11 @@ from dispatcher.errors import DispatcherError
 from dispatcher.i18n import N_, _
 from dispatcher.service.campaigns.follow_ups import FOLLOWED
 from dispatcher.service.campaigns.views import ShownCampaign, show_campaign
+from dispatcher.store.meanings import failure_class
 from dispatcher.vendors.seam.outcomes import FAILURE_CLASSES
 from producers.console.pages.campaign.plans import as_plan
 from producers.console.pages.orders import unconfirmed
+from producers.console.sentences import said
 from producers.console.services import SHORT_RECIPIENTS_MAX, call
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
 from producers.launch.planning.plan import Plan
@@ -42,7 +44,7 @@ async def order(visit: Visit) -> Answer:
             return await _page(visit, shown, plan, mistake)
         done = await call(visit.session, "follow_up_of_terms", long=long, terms=terms | {"id": plan.campaign})
     except DispatcherError as error:
-        return await _page(visit, shown, None, str(error))
+        return await _page(visit, shown, None, said(error))
     says = _("Launched: {count} recipients are texted again.").format(count=f"{done['recipients']:,}")
     return Redirect(f"/campaigns/{done['campaign']}", says)
 
@@ -62,6 +64,14 @@ def _terms(visit: Visit, shown: ShownCampaign) -> dict[str, Any]:
     return terms
 
 
+def _by_class(shown: ShownCampaign) -> list[tuple[str, int]]:
+    """How many recipients failed with a code of each class, those with the most first."""
+    counts = dict.fromkeys(FAILURE_CLASSES, 0)
+    for each in shown.failures:
+        counts[failure_class(each.vendor, each.source, each.code)] += each.recipients
+    return sorted(counts.items(), key=lambda pair: -pair[1])
+
+
 def _text(shown: ShownCampaign) -> str:
     """The campaign's text as a person would write it."""
     return shown.text if shown.variables else shown.text.replace("{", "{{").replace("}", "}}")
@@ -69,7 +79,7 @@ def _text(shown: ShownCampaign) -> str:
 
 async def _page(visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mistake: str = "") -> Html:
     counts = shown.counts
-    form = visit.form
+    form, above = visit.form, visit.state.config.approval.above
     return Html(
         "campaign/follow_up.html",
         {
@@ -83,7 +93,7 @@ async def _page(visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mi
                     ("left", counts.cancelled),
                 )
             ],
-            "classes": FAILURE_CLASSES,
+            "classes": _by_class(shown),
             "chosen": form.every("to") or [],
             "chosen_classes": form.every("class"),
             "text": form.get("text", _text(shown)),
@@ -91,6 +101,8 @@ async def _page(visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mi
             "plan": plan,
             "mistake": mistake,
             "confirm_above": visit.state.config.web.confirm_above,
+            "too_many": plan is not None and above is not None and plan.recipients > above,
+            "approval_above": above,
         },
         422 if mistake else 200,
     )

@@ -20,14 +20,17 @@ from producers.console.pages.new_campaign.terms import (
     CLASSES,
     CLOSINGS,
     POLICIES,
+    RETRY_CLASSES,
     TEXTS_MAX,
     days_of,
     field_of,
     hours_of,
+    retry_answers,
     text_terms,
     when_terms,
 )
 from producers.console.pages.orders import typed_count
+from producers.console.sentences import said
 from producers.console.services import SHORT_BYTES_MAX, SHORT_RECIPIENTS_MAX, call
 from producers.console.unfinished import CampaignForm, ListChoice
 from producers.console.visit import Answer, ConsoleRoute, Download, Handler, Html, Redirect, Visit
@@ -165,7 +168,7 @@ async def change_text(visit: Visit) -> Answer:
     form = await _form(visit)
     terms = text_terms(form.terms, visit.form)
     previews = _previews(visit, form, terms)
-    mistake = next((each.mistake for each in previews if each.mistake), "")
+    mistake = next((each for each in map(_mistake_of, previews) if each), "")
     form = await asyncio.to_thread(visit.state.forms.keep, replace(form, terms=terms))
     if mistake or "more" in visit.form:
         return _text_page(visit, form, terms, mistake if "more" not in visit.form else "", more="more" in visit.form)
@@ -173,9 +176,11 @@ async def change_text(visit: Visit) -> Answer:
 
 
 async def preview(visit: Visit) -> Answer:
-    """The text that is being written, measured, as a fragment."""
+    """The text that is being written, measured, as a fragment; it is kept, so that a reload loses nothing."""
     form = await _form(visit)
     terms = text_terms(form.terms, visit.form)
+    if terms != form.terms:
+        form = await asyncio.to_thread(visit.state.forms.keep, replace(form, terms=terms))
     return Html("new_campaign/preview.html", {"form": form, "previews": _previews(visit, form, terms)})
 
 
@@ -194,6 +199,13 @@ def _previews(visit: Visit, form: CampaignForm, terms: dict[str, Any]) -> list[T
         )
         for text in (terms.get("text", ""), *terms.get("more_texts", ()))
     ]
+
+
+def _mistake_of(found: TextPreview) -> str:
+    """Why the text cannot be sent to this list, or ""."""
+    if found.missing:
+        return _("The list has no column {name}.").format(name=f"{{{found.missing[0]}}}")
+    return said(found.mistake)
 
 
 def _text_page(
@@ -234,7 +246,7 @@ async def change_when(visit: Visit) -> Answer:
     try:
         start_ms = coming_ms(start, "start") if start else 0
     except UserError as error:
-        mistakes["start"] = str(error)
+        mistakes["start"] = said(error)
     if not form.has_list:
         return Redirect(f"/new-campaign/{form.form}/list", _("It has no list yet."), "warn")
     if mistakes:
@@ -244,7 +256,7 @@ async def change_when(visit: Visit) -> Answer:
         done = await _draft(visit, form, campaign, terms, start_ms)
     except DispatcherError as error:
         sentence = str(error).replace(str(visit.state.forms.list_path(form)), form.list_name)
-        return _when_page(visit, form, terms, {field_of(sentence): sentence}, campaign)
+        return _when_page(visit, form, terms, {field_of(sentence): said(sentence)}, campaign)
     await asyncio.to_thread(visit.state.forms.remove, form)
     return Redirect(f"/campaigns/{done['campaign']}", _("Drafted. Nothing is sent until it is launched."))
 
@@ -293,6 +305,8 @@ def _when_page(
         "days": DAYS,
         "chosen_days": days_of(terms),
         "hours": hours_of(terms),
+        "retry": retry_answers(terms),
+        "retry_classes": RETRY_CLASSES,
         "approval_above": config.approval.above,
         "campaign": form.campaign or campaign,
         "step": "when",

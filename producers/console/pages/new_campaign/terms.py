@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+import msgspec
+
+from dispatcher.core.launches.retries import CLASSES as RETRY_CLASSES
+from dispatcher.core.launches.retries import RetryBroken, retry_of
 from dispatcher.i18n import _
 from producers.console.pages.orders import typed_count
 from producers.console.visit import Fields
@@ -20,6 +24,11 @@ TEXTS_MAX: Final = 4
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 MISTAKES: Final = (
+    ("retry", "retry"),
+    ("retries", "retry"),
+    ("texts that are compared", "retry"),
+    ("deferred", "defer"),
+    ("--defer", "defer"),
     ("text", "text"),
     ("placeholder", "text"),
     ("--between", "between"),
@@ -76,6 +85,8 @@ def when_terms(terms: Mapping[str, Any], form: Fields) -> tuple[dict[str, Any], 
         "weight": weight,
         "urgent": "urgent" in form,
         "unknown": _one_of(form.get("unknown", ""), POLICIES),
+        "retry": _retry_of_form(form),
+        "defer": "defer" in form,
     }
     defaults = {"class": "marketing", "at_closing": "pause", "weight": 1, "unknown": "hold"}
     found = dict(terms)
@@ -85,6 +96,42 @@ def when_terms(terms: Mapping[str, Any], form: Fields) -> tuple[dict[str, Any], 
         else:
             found[name] = value
     return found, mistakes
+
+
+class RetryAnswers(msgspec.Struct, frozen=True):
+    """The rule for retries as the form has it: the classes of code, how often at most, and within which time."""
+
+    classes: tuple[str, ...] = ()
+    times: str = "2"
+    within: str = "6 h"
+
+
+def retry_answers(terms: Mapping[str, Any]) -> RetryAnswers:
+    """The answers that made this rule; one that cannot be read stays as it was typed."""
+    written = str(terms.get("retry", ""))
+    if not written:
+        return RetryAnswers()
+    try:
+        rule = retry_of(written)
+    except RetryBroken:
+        classes, _sign, rest = written.partition(":")
+        times, _word, within = rest.partition("within")
+        known = tuple(each.strip() for each in classes.split(",") if each.strip() in RETRY_CLASSES)
+        return RetryAnswers(classes=known, times=times.strip(), within=within.strip())
+    minutes = rule.within_ms // 60_000
+    within = next(
+        f"{minutes // size} {unit}" for size, unit in ((1440, "d"), (60, "h"), (1, "min")) if not minutes % size
+    )
+    return RetryAnswers(classes=rule.classes, times=str(rule.times), within=within)
+
+
+def _retry_of_form(form: Fields) -> str:
+    """The rule for retries, "" if nobody is texted again by itself."""
+    classes = [each for each in form.every("retry_class") if each in RETRY_CLASSES]
+    if not classes:
+        return ""
+    times = "".join(form.get("retry_times", "").split()) or "2"
+    return f"{', '.join(classes)}: {times} within {form.get('retry_within', '').strip() or '6 h'}"
 
 
 def field_of(sentence: str) -> str:
