@@ -134,12 +134,21 @@ def test_a_draft_that_awaits_approval_cannot_be_launched_from_its_page(guarded: 
     assert "dispatcher campaign" not in refused.body
     ann = Asking(guarded, "ann")
     assert 'action="/campaigns/big/approve"' in ann.get("/campaigns/big").body
-    guarded.run(lambda: draft(guarded.session, _own("ann")))
+    guarded.run(lambda: draft(guarded.session, _drafted_by_ann("own", 3)))
     assert 'action="/campaigns/own/approve"' not in ann.get("/campaigns/own").body
 
 
-def _own(by: str) -> LaunchRequest:
-    return LaunchRequest(numbers=list(range(FIRST, FIRST + 3)), text="【Shop】hello", route=[ACCOUNT], id="own", by=by)
+def test_a_mistake_without_its_form_stands_above_the_draft(guarded: Served) -> None:
+    guarded.run(lambda: draft(guarded.session, _drafted_by_ann("small", 2)))
+    page = Asking(guarded, "ann").send("/campaigns/small/approve")
+    assert page.status == 422
+    (why,) = alerts(page)
+    assert "needs no approval" in why
+
+
+def _drafted_by_ann(campaign: str, recipients: int) -> LaunchRequest:
+    numbers = list(range(FIRST, FIRST + recipients))
+    return LaunchRequest(numbers=numbers, text="【Shop】hello", route=[ACCOUNT], id=campaign, by="ann")
 
 
 def test_the_overview_says_what_awaits_the_approval_of_whoever_may_approve(guarded: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,9 @@ def test_two_columns_of_phone_numbers_are_a_choice_of_the_page(tmp_path: Path) -
         ({"retry": "temporary: 1 within 6 h", "more_texts": ["B"]}, "retry", "自动重发"),
     ],
 )
-def test_a_mistake_of_the_form_is_said_beside_its_field(tmp_path, answers, field, chinese) -> None:
+def test_a_mistake_of_the_form_is_said_beside_its_field(
+    tmp_path: Path, answers: dict[str, Any], field: str, chinese: str
+) -> None:
     with pytest.raises(UserError) as error:
         define(configured(tmp_path), LaunchRequest(numbers=[], text="A", route=[ACCOUNT], **answers), NOW)
     assert field_of(str(error.value)) == field
