@@ -27,6 +27,7 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import N_, _, use_language
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
+from dispatcher.masking import masked_mobiles
 from dispatcher.service.people.audit import audit
 from dispatcher.service.people.directory import Directory, open_directory
 from dispatcher.service.session import Session
@@ -211,18 +212,18 @@ class ConsoleSite:
         return "/"
 
     async def _post(self, arrival: Arrival, route: ConsoleRoute, visit: Visit) -> WebAnswer:
-        """Read the form, order, audit; a mistake is said on the page that the form is on."""
+        """Read the form, order, audit it or why it was refused; a mistake is said on the page that the form is on."""
         with _folder() as folder:
             form, files = await read_form(arrival.incoming, arrival.csrf(), folder if route.uploads else None)
             visit = _with_form(visit, form, files)
             try:
                 answer = await route.handler(visit)
+                refused = isinstance(answer, Html) and answer.status >= 400
             except UserError as error:
-                answer = Redirect(arrival.back(), said(error), "bad")
-                return self._rendered(arrival, answer, visit)
-            if route.audited and not (isinstance(answer, Html) and answer.status >= 400):
-                says = answer.says if isinstance(answer, Redirect) else ""
-                await visit.audit(route.permission or "own-account", arrival.path, says=says)
+                answer, refused = Redirect(arrival.back(), said(error), "bad"), True
+            if route.audited:
+                says = masked_mobiles(_outcome(answer))
+                await visit.audit(route.permission or "own-account", arrival.path, says=says, refused=refused)
             return self._rendered(arrival, answer, visit)
 
     def _identify(self, arrival: Arrival) -> str:
@@ -317,6 +318,17 @@ class ConsoleSite:
         if arrival.caller is None or not arrival.same_site:
             return self._fault(arrival, 403, FORM_TOO_OLD)
         return self._rendered(arrival, Redirect(arrival.back(), _(FORM_TOO_OLD), "bad"))
+
+
+def _outcome(answer: Answer) -> str:
+    """What an order did, or why it was refused, in the words of its page."""
+    match answer:
+        case Redirect():
+            return answer.says
+        case Html(values=values):
+            by_field = values.get("mistakes") or {}
+            return str(values.get("mistake") or values.get("fault") or "; ".join(by_field.values()))
+    return ""
 
 
 def _headers(arrival: Arrival) -> CIMultiDict[str]:

@@ -76,9 +76,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this person has the permission."""
         return self.caller.may(permission)
 
-    async def audit(self, action: str, target: str = "", *, says: str = "") -> None:
-        """Write what this person did that no route says, as seeing numbers unmasked. Raises LogError."""
-        await audit(self.session, self.caller, action, target, says=says, address=self.address)
+    async def audit(self, action: str, target: str = "", *, says: str = "", refused: bool = False) -> None:
+        """Write what this person did, or was refused, that no route says, as seeing numbers unmasked. Raises LogError."""
+        await audit(self.session, self.caller, action, target, says=says, refused=refused, address=self.address)
 
 
 class Html(msgspec.Struct, frozen=True):

@@ -43,6 +43,7 @@ from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.batch_on_log import batch_on_log
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
+from dispatcher.service.campaigns.views import view_in
 from dispatcher.service.carriers import ported_numbers
 from dispatcher.service.session import Session
 from dispatcher.store.meanings import ids_per_part
@@ -141,6 +142,19 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
     )
 
 
+async def campaign_spend(session: Session, campaign: str) -> Spent:
+    """What one campaign cost so far, recipient by recipient. Raises UserError for an unknown id, LogError, StoreError."""
+    log = await session.log()
+    await session.behind()
+    campaigns, overrides = await read_campaigns(log), await ported_numbers(session)
+    found = Spent()
+    async with session.reader() as reader:
+        view = await asyncio.to_thread(view_in, reader, campaign)
+        async for leg, parts in _parts_of(reader, log, campaigns, overrides, view):
+            found = found + total(sums(parts, leg).values())
+    return found
+
+
 def _check(wanted: SpendWanted) -> None:
     if wanted.since_ms >= wanted.until_ms:
         raise UserError("the time to report must begin before it ends: correct --from or --to.")
@@ -167,13 +181,21 @@ async def _all_parts(
             is_open = view.counts.in_flight or view.counts.unknown
             if not is_open and not view.sent_between(since_ms, wanted.until_ms):
                 continue
-            since = await asyncio.to_thread(_unknown_since, reader, view.id)
-            pages = reader.pages(view.id)
-            while (page := await asyncio.to_thread(next, pages, None)) is not None:
-                values = await _values(log, page) if view.variables else None
-                carriers = await asyncio.to_thread(carriers_of, page.numbers, overrides)
-                for leg, parts in await asyncio.to_thread(_of, campaigns.by_id[view.id], page, carriers, values, since):
-                    yield view, leg, parts
+            async for leg, parts in _parts_of(reader, log, campaigns, overrides, view):
+                yield view, leg, parts
+
+
+async def _parts_of(
+    reader: StoreReader, log: Log, campaigns: Campaigns, overrides: Overrides, view: CampaignView
+) -> AsyncIterator[tuple[Leg, Parts]]:
+    """The parts of one campaign."""
+    since = await asyncio.to_thread(_unknown_since, reader, view.id)
+    pages = reader.pages(view.id)
+    while (page := await asyncio.to_thread(next, pages, None)) is not None:
+        values = await _values(log, page) if view.variables else None
+        carriers = await asyncio.to_thread(carriers_of, page.numbers, overrides)
+        for each in await asyncio.to_thread(_of, campaigns.by_id[view.id], page, carriers, values, since):
+            yield each
 
 
 def _unknown_since(reader: StoreReader, campaign: str) -> dict[int, list[tuple[int, int, int]]]:

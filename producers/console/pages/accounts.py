@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from dispatcher.errors import DispatcherError
 from dispatcher.i18n import _
 from dispatcher.service.accounts import account_codes, check_accounts
 from dispatcher.service.campaigns.views import CampaignWanted, list_campaigns
+from dispatcher.store.views import CampaignView
 from producers.console.sentences import said
+from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
 
 
 async def accounts(visit: Visit) -> Answer:
     """Every account."""
-    return Html("accounts/list.html", {"accounts": await visit.state.accounts.look(visit.session)})
+    return Html("accounts/list.html", await _now(visit.state))
 
 
 async def live(visit: Visit) -> Answer:
     """The table of accounts, as events."""
 
+    state = visit.state
+
     async def render() -> Html:
-        return Html("accounts/table.html", {"accounts": await visit.state.accounts.look(visit.session)})
+        return Html("accounts/table.html", await _now(state))
 
     return Events("accounts", render, 2.0)
 
@@ -49,6 +54,23 @@ async def check(visit: Visit) -> Answer:
         return Redirect(f"/accounts/{name}", checked.says, "warn")
     says = _("The vendor does not let {account} in: {why}") if checked.let_in is False else "{why}"
     return Redirect(f"/accounts/{name}", says.format(account=name, why=checked.says), "bad")
+
+
+def queued_why(views: Iterable[CampaignView]) -> dict[str, dict[str, int]]:
+    """By account: how many of its queued recipients are not sent because their campaign is paused or held."""
+    found: dict[str, dict[str, int]] = {}
+    for view in views:
+        for name, counts in view.accounts.items():
+            if view.status in ("paused", "held") and counts.queued:
+                mine = found.setdefault(name, {})
+                mine[view.status] = mine.get(view.status, 0) + counts.queued
+    return found
+
+
+async def _now(state: ConsoleState) -> dict[str, Any]:
+    found = await state.accounts.look(state.session)
+    views = await state.session.read(lambda reader: reader.campaigns())
+    return {"accounts": found, "queued_why": queued_why(views)}
 
 
 async def _page(visit: Visit, mistake: str = "") -> Html:

@@ -12,10 +12,11 @@ from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
 from dispatcher.core.people import Caller
 from dispatcher.errors import UserError
-from dispatcher.i18n import N_, _
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.drafts import drafts_to_approve
 from dispatcher.service.campaigns.pausing import pause_everything, still_sending
 from dispatcher.service.reports.alerts import alerts_of
+from producers.console.pages.accounts import queued_why
 from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
 
@@ -23,17 +24,6 @@ WORD: Final = "PAUSE"
 CAMPAIGNS_MAX: Final = 12
 ALERTS_MAX: Final = 30
 OVER: Final = ("finished", "cancelled")
-STATUS_WORDS: Final = {
-    "running": N_("running"),
-    "held": N_("held"),
-    "paused": N_("paused"),
-    "waiting": N_("waiting for reports"),
-    "holding": N_("unknown left"),
-    "open": N_("open"),
-    "cancelled": N_("cancelled"),
-    "finished": N_("finished"),
-}
-STATUS_KINDS: Final = {"running": "info", "held": "warn", "paused": "warn", "holding": "bad", "open": "info"}
 
 
 async def show(visit: Visit) -> Answer:
@@ -91,8 +81,7 @@ async def _now(state: ConsoleState, caller: Caller) -> dict[str, Any]:
         "alerts_more": len(alerts) - len(alerts[:ALERTS_MAX]),
         "campaigns": under_way[:CAMPAIGNS_MAX],
         "campaigns_more": len(under_way) - len(under_way[:CAMPAIGNS_MAX]),
-        "status_words": STATUS_WORDS,
-        "status_kinds": STATUS_KINDS,
+        "queued_why": queued_why(views),
     }
 
 

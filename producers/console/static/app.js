@@ -4,6 +4,13 @@
   const all = (selector, root = document) => root.querySelectorAll(selector);
   const csrf = () => document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+  // Browsers offer navigator.clipboard only under TLS and on the machine itself.
+  const copied = async (element) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(element.textContent.trim());
+    getSelection().selectAllChildren(element);
+    document.execCommand("copy");
+  };
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-open-menu]");
     if (opener) {
@@ -17,8 +24,9 @@
     const dismiss = event.target.closest("[data-dismiss]");
     if (dismiss) dismiss.closest(".notice")?.remove();
     const copy = event.target.closest("[data-copy]");
-    if (copy) navigator.clipboard?.writeText(document.getElementById(copy.dataset.copy).textContent.trim())
-      .then(() => { copy.textContent = copy.dataset.copied; });
+    if (copy) copied(document.getElementById(copy.dataset.copy)).then(() => { copy.textContent = copy.dataset.copied; });
+    const inside = event.target.closest('a[href^="#"]');
+    if (inside) document.getElementById(inside.hash.slice(1))?.closest("details")?.setAttribute("open", "");
     const check = event.target.closest("[data-checks]");
     if (check) for (const box of all(check.dataset.checks)) box.checked = check.checked;
   });
@@ -41,7 +49,11 @@
     setTimeout(() => { if (button) button.disabled = false; }, 3000);
   });
 
-  const begin = (root) => { for (const field of all("[data-word]", root)) judge(field); };
+  const begin = (root) => {
+    for (const field of all("[data-word]", root)) judge(field);
+    // The server may stand behind a proxy: only the browser knows the whole address.
+    for (const each of all("[data-address]", root)) each.textContent = new URL(each.textContent.trim(), location.href).href;
+  };
   document.addEventListener("DOMContentLoaded", () => begin(document));
   document.addEventListener("htmx:after:swap", (event) => begin(event.target.nodeType ? event.target : document));
   document.addEventListener("htmx:config:request", (event) => {

@@ -19,6 +19,7 @@ from dispatcher.service.campaigns.control import (
 )
 from dispatcher.service.campaigns.hours import change_hours
 from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
+from dispatcher.service.streams import close_stream
 from producers.console.filters import minute, yuan
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count
@@ -117,6 +118,15 @@ async def _close(visit: Visit, campaign: str, by: str) -> str:
     ).format(n=f"{done.no_report:,}")
 
 
+async def _close_stream(visit: Visit, campaign: str, by: str) -> str:
+    if visit.form.get("confirm", "") != campaign:
+        raise UserError(_("A stream is closed for good. To confirm, type its id: {id}").format(id=campaign))
+    done = await close_stream(visit.session, campaign, by=by)
+    if not done.changed:
+        return _("It was closed already.")
+    return _("Closed. It takes no more messages; those that it has are sent.")
+
+
 async def _release(visit: Visit, campaign: str, by: str) -> str:
     done = await release_wave(visit.session, campaign, by=by)
     return _("Released: waves up to {wave} may be sent.").format(wave=done.released)
@@ -154,6 +164,7 @@ ORDERS: Final[dict[str, Order]] = {
     "hours": _hours,
     "budget": _budget,
     "close": _close,
+    "close-stream": _close_stream,
     "release": _release,
     "halt": _halt,
     "decide": _decide,

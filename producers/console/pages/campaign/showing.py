@@ -12,8 +12,10 @@ from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.campaigns.timeline import campaign_timeline
 from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign
 from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
+from dispatcher.service.reports.spend import campaign_spend
 from producers.console.bars import bar
 from producers.console.pages.campaign.plans import kept_plan
+from producers.console.services import SHORT_RECIPIENTS_MAX
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Visit
 from producers.console.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS
 
@@ -47,6 +49,8 @@ async def campaign_page(visit: Visit, *, mistake: str = "", order: str = "", sta
             "mistake_beside": not shown.cancelled and can.has_form(order, budget=bool(shown.budget_micro_yuan)),
             "order": order,
             "typed": dict(visit.form),
+            "day_terms": day_terms(shown),
+            "count_cost_now": shown.counts.recipients <= SHORT_RECIPIENTS_MAX,
         },
         status,
     )
@@ -97,6 +101,17 @@ async def carriers(visit: Visit) -> Answer:
     return Html("campaign/carriers.html", {"report": await report_outcomes(visit.session, wanted)})
 
 
+async def cost(visit: Visit) -> Answer:
+    """What a campaign cost so far, counted recipient by recipient, as a fragment."""
+    return Html("campaign/cost.html", {"spent": await campaign_spend(visit.session, visit.path["id"])})
+
+
+def day_terms(shown: ShownCampaign) -> list[str]:
+    """The terms of the equation that a stream's days have: with all of them each day adds up."""
+    days = shown.stream.days if shown.stream is not None else ()
+    return [term for term in TERMS if any(getattr(day.counts, term) for day in days)]
+
+
 def live_values(look: CampaignLook) -> dict[str, Any]:
     """What the live part shows."""
     view, counts = look.view, look.view.counts
@@ -122,6 +137,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     cancel: bool
     weigh: bool
     close: bool
+    close_stream: bool
     release: bool
     halt: bool
     decide: tuple[str, ...]
@@ -142,7 +158,8 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
 def actions(shown: ShownCampaign) -> Actions:
     """See `Actions`; the service judges each order again."""
     counts, table = shown.counts, shown.wave_table
-    unsent = bool(counts.queued + counts.in_flight + counts.unknown) and not shown.cancelled
+    takes_messages = shown.stream is not None and shown.stream.takes_messages
+    unsent = (takes_messages or bool(counts.queued + counts.in_flight + counts.unknown)) and not shown.cancelled
     waits_for_person = shown.held is not None and shown.held.why == "closing"
     unreleased = table is not None and not shown.cancelled
     return Actions(
@@ -150,11 +167,17 @@ def actions(shown: ShownCampaign) -> Actions:
         resume=unsent and (shown.paused or waits_for_person),
         cancel=unsent,
         weigh=unsent,
-        close=not (counts.queued + counts.in_flight) and counts.accepted > 0 and shown.closed_ms is None,
+        close=not takes_messages
+        and not (counts.queued + counts.in_flight)
+        and counts.accepted > 0
+        and shown.closed_ms is None,
+        close_stream=takes_messages,
         release=unreleased and table is not None and (bool(table.halted) or table.released < len(table.waves)),
         halt=unreleased and table is not None and not table.halted and counts.queued > 0,
         decide=tuple(row.label for row in table.texts) if unreleased and table is not None and table.needs_text else (),
-        follow_up=shown.kind != "mms" and bool(counts.failed + counts.no_report + counts.unknown + counts.cancelled),
+        follow_up=shown.kind != "mms"
+        and shown.stream is None
+        and bool(counts.failed + counts.no_report + counts.unknown + counts.cancelled),
     )
 
 
@@ -163,5 +186,6 @@ ROUTES: Final = (
     ConsoleRoute(method="GET", path="/campaigns/{id}/events", permission="campaigns:read", handler=live),
     ConsoleRoute(method="GET", path="/campaigns/{id}/waves", permission="campaigns:read", handler=waves),
     ConsoleRoute(method="GET", path="/campaigns/{id}/actions", permission="campaigns:read", handler=orders),
+    ConsoleRoute(method="GET", path="/campaigns/{id}/cost", permission="campaigns:read", handler=cost),
     ConsoleRoute(method="GET", path="/campaigns/{id}/carriers", permission="campaigns:read", handler=carriers),
 )
