@@ -19,7 +19,9 @@ from dispatcher.store.meanings import chinese_meaning
 from dispatcher.store.views import CampaignView, Failure
 from dispatcher.wording import shown_zone
 from producers.console.bars import BarPart, bar
+from producers.console.deeds import deed
 from producers.console.sentences import said
+from producers.console.stops import STOP_MEANS, stop_sentence
 from producers.console.words import CLASS_MEANS, WORDS
 from schemas.records import Finding
 
@@ -94,6 +96,16 @@ def word(text: str) -> str:
 def class_means(failure_class: str) -> str:
     """What a class of codes says about those who failed with one."""
     return _(CLASS_MEANS[failure_class])
+
+
+def stop_word(why: str) -> str:
+    """What keeps an account from sending."""
+    return _(STOP_MEANS[why]) if why in STOP_MEANS else why
+
+
+def audited(says: str) -> str:
+    """What a line of the audit trail says, as far as it is a fixed sentence; others stay in their author's language."""
+    return _(says) if says else ""
 
 
 def carrier(name: str) -> str:
@@ -187,6 +199,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     for each in (
         *(figure, rate, minute, second, yuan, duration, percent, word, class_means, carrier, reason, meaning, advice),
         *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell, said),
+        *(stop_sentence, stop_word, deed, audited),
     )
 }
 """The filters of the templates, by name."""

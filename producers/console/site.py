@@ -327,7 +327,8 @@ def _outcome(answer: Answer) -> str:
             return answer.says
         case Html(values=values):
             by_field = values.get("mistakes") or {}
-            return str(values.get("mistake") or values.get("fault") or "; ".join(by_field.values()))
+            refused = values.get("mistake") or values.get("fault") or "; ".join(by_field.values())
+            return str(refused or values.get("did", ""))
     return ""
 
 

@@ -77,7 +77,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         return self.caller.may(permission)
 
     async def audit(self, action: str, target: str = "", *, says: str = "", refused: bool = False) -> None:
-        """Write what this person did, or was refused, that no route says, as seeing numbers unmasked. Raises LogError."""
+        """Write what this person did, or was refused, as seeing numbers unmasked. Raises LogError."""
         await audit(self.session, self.caller, action, target, says=says, refused=refused, address=self.address)
 
 

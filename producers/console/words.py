@@ -94,6 +94,15 @@ WORDS: Final = {
     "Fri": N_("Fri"),
     "Sat": N_("Sat"),
     "Sun": N_("Sun"),
+    # retries
+    "retry waits": N_("waits for its time"),
+    "retry due": N_("due"),
+    "retry launched": N_("launched"),
+    "retry skipped": N_("left out"),
+    "retry missed": N_("missed: nothing ran at its time"),
+    "retry ended": N_("ended"),
+    "retry nobody": N_("nobody was left to text"),
+    "retry failed": N_("it could not be launched"),
     # resolutions and flags
     "sent": N_("sent"),
     "not-sent": N_("not sent"),

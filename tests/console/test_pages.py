@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from dispatcher.clock import now_ms
 from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, open_stream
 from dispatcher.service.suppression import change_suppression
 from producers.drafts.api import draft
 from producers.launch.api import launch
@@ -27,7 +28,9 @@ PAGES = {
     "campaigns": "/campaigns",
     "campaigns-none": "/campaigns?q=nothing-like-that",
     "campaign": "/campaigns/may-sale",
+    "campaign-retries": "/campaigns/retried",
     "campaign-waves": "/campaigns/june",
+    "stream": "/campaigns/codes",
     "campaign-rows": "/campaigns/may-sale/rows?state=failed&state=invalid",
     "campaign-follow-up": "/campaigns/may-sale/follow-up",
     "draft": "/campaigns/july",
@@ -75,6 +78,12 @@ async def fill(served: Served) -> None:
     await launch(session, waves)
     july = LaunchRequest(numbers=numbers, text="【Shop】hello", route=[ACCOUNT], id="july", by="olga")
     await draft(session, july)
+    await open_stream(session, StreamRequest(id="codes", route=[ACCOUNT], campaign_class="code"))
+    await append_messages(session, "codes", [StreamMessage(number=str(FIRST), key="one", text="【Shop】123456")])
+    retried = LaunchRequest(
+        numbers=numbers, text="【Shop】again", route=[ACCOUNT], id="retried", retry="temporary: 2 within 6 h", by="olga"
+    )
+    await launch(session, retried)
     at_ms = now_ms()
     lane = Lane(served.log, ACCOUNT)
     await lane.owned()
@@ -114,6 +123,23 @@ def test_every_page_has_no_serious_fault_and_fits_its_window(visit, looks, reque
         if found:
             faults[page] = found
     assert not faults
+
+
+def test_a_stream_is_closed_by_its_visible_button_and_its_days_add_up(visit):
+    visitor = visit("olga")
+    page = visitor.go("/campaigns/codes")
+    row = page.locator("section", has=page.get_by_role("heading", name="Stream")).locator("tbody tr").first
+    figures = [int(each) for each in row.locator("td").all_inner_texts()]
+    assert figures[0] == sum(figures[1:]) == 1
+    page.get_by_role("button", name="Close", exact=True).click()
+    form = page.locator("#close-stream")
+    form.get_by_label("Type codes to confirm").fill("code")
+    form.get_by_role("button").click()
+    expect(page.locator("#mistake-close-stream")).to_contain_text("A stream is closed for good.")
+    visitor.complaints.clear()
+    form.get_by_label("Type codes to confirm").fill("codes")
+    form.get_by_role("button").click()
+    expect(page.get_by_role("status")).to_contain_text("It takes no more messages")
 
 
 def test_a_viewer_sees_masked_numbers_and_no_button_that_does_something(visit):

@@ -61,6 +61,8 @@ def test_a_person_is_added_by_a_link_and_sets_the_password(visit):
     visitor.shoot("people-add-en")
     dialog.get_by_role("button", name="Add").click()
     link = page.locator("#link").inner_text()
+    assert link.startswith(f"{visitor.served.url}/link/"), "it is whole, to be sent as it is"
+    link = link.removeprefix(visitor.served.url)
 
     new = visit(language="zh")
     page = new.go(link)

@@ -93,6 +93,19 @@ def test_a_refusal_is_in_the_audit_trail(served):
     assert trail.entries[0].target == "/people"
 
 
+def test_an_order_that_is_refused_is_in_the_audit_trail_with_why(served):
+    cookies = signed_in(served)
+    post(served, "/people/add", cookies, {"name": "no name", "role": "viewer"})
+    post(served, "/me/password", cookies, {"old": PASSWORD, "password": "x" * 12, "again": "y" * 12})
+    post(served, "/people/add", cookies, {"name": "kim", "role": "viewer"})
+    trail = served.run(lambda: audit_trail(served.session, search="ann"))
+    added, password, refused = trail.entries[:3]
+    assert (added.refused, added.says) == (False, "kim is added as viewer.")
+    assert (password.refused, password.target, password.says) == (True, "/me/password", "The two passwords differ.")
+    assert (refused.refused, refused.target) == (True, "/people/add")
+    assert '"no name"' in refused.says
+
+
 def test_a_session_cookie_is_no_script_s_and_ends_with_its_session(served):
     page = ask(served, "/sign-in")
     form = {"csrf": page.csrf(), "name": "ann", "password": PASSWORD, "next": "/people"}

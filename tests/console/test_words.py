@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from dispatcher.core.drafts import DRAFT_STATUSES
+from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.numbers import ADVICE as OF_NUMBERS
-from dispatcher.core.results.equation import PARTS, STATUSES, TERMS
+from dispatcher.core.results.equation import PARTS, STATUSES, TERMS, Counts
 from dispatcher.core.schedule.holds import HOLDS
 from dispatcher.errors import UserError
 from dispatcher.i18n import language_is
+from dispatcher.service.campaigns.hindrances import AccountStop
+from dispatcher.service.campaigns.views import ShownCampaign
+from dispatcher.store.views import CampaignView, StreamDay, StreamView
 from dispatcher.vendors import registry
 from producers.console.advice import ADVICE
 from producers.console.bars import bar
+from producers.console.deeds import DEEDS, deed
 from producers.console.filters import duration, percent, rate, word, yuan
-from producers.console.pages.new_campaign.terms import days_of, field_of, hours_of, text_terms, when_terms
+from producers.console.pages.accounts import queued_why
+from producers.console.pages.campaign.showing import actions, day_terms
+from producers.console.pages.new_campaign.terms import (
+    days_of,
+    field_of,
+    hours_of,
+    text_terms,
+    when_terms,
+)
 from producers.console.pages.orders import typed_count, unconfirmed
+from producers.console.pages.table import ROUTES
 from producers.console.rendering import Renderer
 from producers.console.seal import Seal
 from producers.console.static_files import StaticFiles
+from producers.console.stops import STOP_MEANS, stop_sentence
 from producers.console.visit import Fields
 from producers.console.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS, WORDS
+from schemas.records import Why
+from tests.service.reports.test_alerts import campaign
 
 VENDORS = ("batch-a", "batch-b", "cosms", "hezhong", "guodu", "cmpp")
 
@@ -30,6 +50,34 @@ def test_every_word_of_the_engine_has_one_for_people() -> None:
     assert STATUS_MEANS.keys() == STATUSES.keys()
     assert HOLD_MEANS.keys() == HOLDS.keys()
     assert TERM_MEANS.keys() == set(TERMS)
+
+
+def test_what_keeps_an_account_from_sending_has_words_in_both_languages() -> None:
+    assert STOP_MEANS.keys() == {str(why) for why in Why}
+    stop = AccountStop(
+        account="spring",
+        why="login",
+        says="x",
+        since_ms=0,
+        until_ms=None,
+        stops=({"why": Why.LOGIN, "code": "-4"}, {"why": Why.BUSY, "code": ""}),
+        keeps_all=True,
+        sentence='account "spring" does not send. Fixed? dispatcher account check spring.',
+    )
+    assert stop_sentence(stop) == stop.sentence
+    with language_is("zh"):
+        says = "账户 spring 自 1970-01-01 08:00:00 起不发送：供应商拒绝登录（代码 -4）; 供应商繁忙。"
+        assert stop_sentence(stop) == says
+
+
+def test_each_order_of_a_form_has_words_for_the_audit_trail() -> None:
+    assert {route.path for route in ROUTES if route.method == "POST" and route.audited} == DEEDS.keys()
+    assert deed("/campaigns/may%20sale/pause") == "pause may sale"
+    assert deed("/people/tokens/add") == "make a token"
+    assert deed("/people/tokens/t1/revoke") == "revoke the token t1"
+    assert deed("may") == ""
+    with language_is("zh"):
+        assert deed("/people/add") == "添加人员"
 
 
 def test_every_advice_of_the_code_tables_is_in_the_catalogue() -> None:
@@ -103,6 +151,31 @@ def test_answers_become_terms_and_mistakes_know_their_field() -> None:
         "between",
         "",
     ]
+
+
+def test_what_can_be_ordered_of_a_stream_is_to_pause_to_cancel_and_to_close_it() -> None:
+    stream = StreamView(
+        takes_messages=True, closed_ms=None, closed_by="", expires_after_s=60, keys_kept_s=60, expired=0, days=()
+    )
+    fields = {name: getattr(campaign(Counts(rows=1, delivered=1)), name) for name in CampaignView.__struct_fields__}
+    more: Any = {"settled": True, "equation": "", "adds_up": True, "waits_until_ms": None, "records_behind": 0}
+    expected = Forecast(left_s=None, finish_at_ms=None, alone_s=0, beside=0)
+    shown = ShownCampaign(**fields, **more, stopped=(), not_run=(), forecast=expected, wave_table=None)
+    assert [actions(shown).pause, actions(shown).cancel, actions(shown).close_stream] == [False, False, False]
+    shown = msgspec.structs.replace(shown, stream=stream)
+    found = actions(shown)
+    assert [found.pause, found.cancel, found.close_stream, found.close, found.follow_up] == [True] * 3 + [False] * 2
+    day = StreamDay(day="2026-12-01", counts=Counts(rows=4, suppressed=1, delivered=3), expired=0)
+    shown = msgspec.structs.replace(shown, stream=msgspec.structs.replace(stream, days=(day,)))
+    assert day_terms(shown) == ["suppressed", "delivered"]
+
+
+def test_an_account_says_how_many_of_its_queue_are_paused() -> None:
+    views = [
+        campaign(Counts(rows=9, queued=9), status=status, accounts={"spring": Counts(rows=9, queued=9)})
+        for status in ("running", "paused", "held", "paused")
+    ]
+    assert queued_why(views) == {"spring": {"paused": 18, "held": 9}}
 
 
 def test_a_sealed_number_is_opened_by_its_process_alone() -> None:

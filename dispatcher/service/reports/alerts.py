@@ -5,16 +5,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 import msgspec
 
+from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.service.account_states import AccountState
+from dispatcher.service.campaigns.hindrances import AccountStop
 from dispatcher.store.views import CampaignView
 
-AlertKind = Literal["equation-broken", "account-stopped", "credit-low", "unknown", "held-for-a-person", "not-run"]
+AlertKind = Literal[
+    "equation-broken",
+    "account-stopped",
+    "credit-low",
+    "unknown",
+    "held-for-a-person",
+    "not-run",
+    "left-at-closing",
+]
 CREDIT_HOURS_MIN: Final = 2.0
 PERSON_ENDS: Final = ("halted", "text", "budget", "over", "closing")
 """Holds that last until a person does something."""
@@ -24,14 +34,18 @@ URGENT: Final = ("equation-broken", "account-stopped", "credit-low", "not-run")
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One thing. `subject` is an account or a campaign; `says` what is known in words; `figure` as `kind` needs it.
 
-    `figure`: recipients (unknown, held, not run), hours of credit (credit low).
+    `figure`: recipients (all others), hours of credit (credit low). `why`: the word of a hold. `at_ms`: when its hours
+    end.
     """
 
     kind: AlertKind
     subject: str
     says: str = ""
     figure: float = 0.0
+    why: str = ""
+    stop: AccountStop | None = None
     since_ms: int | None = None
+    at_ms: int | None = None
 
     @property
     def urgent(self) -> bool:
@@ -39,17 +53,26 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind in URGENT
 
 
-def alerts_of(views: Iterable[CampaignView], accounts: Iterable[AccountState], *, holders_known: bool) -> list[Alert]:
+def alerts_of(
+    views: Iterable[CampaignView],
+    accounts: Iterable[AccountState],
+    *,
+    holders_known: bool,
+    forecasts: Mapping[str, Forecast] = {},
+) -> list[Alert]:
     """The alerts of this moment, the urgent ones first, then the oldest.
 
-    `holders_known` False: it is not known here which lanes are run (on Kafka the broker knows).
+    `holders_known` False: it is not known here which lanes are run (on Kafka the broker knows). `forecasts`: those of
+    campaigns.
     """
     found: list[Alert] = []
     for state in accounts:
         name = state.account
         if state.stopped is not None:
             stop = state.stopped
-            found.append(Alert(kind="account-stopped", subject=name, says=stop.sentence, since_ms=stop.since_ms))
+            found.append(
+                Alert(kind="account-stopped", subject=name, says=stop.sentence, stop=stop, since_ms=stop.since_ms)
+            )
         if state.queued and state.held_by is None and holders_known:
             found.append(Alert(kind="not-run", subject=name, figure=state.queued))
         if state.lasts_s is not None and state.lasts_s < CREDIT_HOURS_MIN * 3600 and state.queued:
@@ -63,5 +86,10 @@ def alerts_of(views: Iterable[CampaignView], accounts: Iterable[AccountState], *
             found.append(Alert(kind="unknown", subject=view.id, figure=counts.unknown, since_ms=since_ms))
         if view.held is not None and view.held.why in PERSON_ENDS and counts.queued:
             says = hold_sentence(view.held, view.id)
-            found.append(Alert(kind="held-for-a-person", subject=view.id, says=says, figure=counts.queued))
+            why = view.held.why
+            found.append(Alert(kind="held-for-a-person", subject=view.id, says=says, why=why, figure=counts.queued))
+        expected = forecasts.get(view.id)
+        if expected is not None and expected.left_at_closing:
+            left, at_ms = expected.left_at_closing, expected.closes_at_ms
+            found.append(Alert(kind="left-at-closing", subject=view.id, figure=left, at_ms=at_ms))
     return sorted(found, key=lambda each: (not each.urgent, each.since_ms or 0, each.subject))

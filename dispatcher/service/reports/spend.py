@@ -143,7 +143,7 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
 
 
 async def campaign_spend(session: Session, campaign: str) -> Spent:
-    """What one campaign cost so far, recipient by recipient. Raises UserError for an unknown id, LogError, StoreError."""
+    """What a campaign cost so far, recipient by recipient. Raises UserError for an unknown id, LogError, StoreError."""
     log = await session.log()
     await session.behind()
     campaigns, overrides = await read_campaigns(log), await ported_numbers(session)

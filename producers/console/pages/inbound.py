@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
+from dispatcher.core.suppression import key_as_written
 from dispatcher.errors import UserError
 from dispatcher.i18n import _
 from dispatcher.masking import masked_mobiles, masked_number
 from dispatcher.service.campaigns.views import CampaignWanted, list_campaigns
 from dispatcher.service.inbound import dead_letters, newest_messages
 from dispatcher.service.streams import OWN_TEXT, StreamMessage, append_messages
-from dispatcher.service.suppression import change_suppression, suppression_key
+from dispatcher.service.suppression import change_suppression, read_suppression, suppression_key
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.times import time_ms
 from producers.console.sentences import said
@@ -65,6 +67,17 @@ async def _streams(visit: Visit) -> list[str]:
     ]
 
 
+async def _listed(visit: Visit) -> Callable[[str], bool]:
+    """Whether a number is on the suppression list now."""
+    numbers = (await read_suppression(visit.session, detailed=False)).listing.numbers
+
+    def on_list(number: str) -> bool:
+        key = key_as_written(number)
+        return bool(key) and bool(np.isin(key, numbers))
+
+    return on_list
+
+
 async def _page(visit: Visit) -> Html:
     query, mistake = visit.query, ""
     review, until_ms = "review" in query, query.get("until", "")
@@ -97,6 +110,7 @@ async def _page(visit: Visit) -> Html:
         "older": found.messages[-1].at_ms if len(found.messages) == SHOWN and not review else None,
         "kept": kept,
         "mistake": mistake,
+        "on_list": await _listed(visit),
         "streams": await _streams(visit),
         "seal": visit.state.seal.close,
         "keys": [secrets.token_hex(8) for _each in found.messages],

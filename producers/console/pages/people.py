@@ -26,7 +26,7 @@ async def add_person(visit: Visit) -> Answer:
     await visit.people.add_person(name, role, None, by=visit.caller.name)
     if visit.form.get("how") == "proxy":
         return Redirect("/people", _("{name} is added as {role}.").format(name=name, role=_role(role)))
-    return await _with_link(visit, name)
+    return await _with_link(visit, name, _("{name} is added as {role}.").format(name=name, role=_role(role)))
 
 
 async def make_link(visit: Visit) -> Answer:
@@ -65,7 +65,8 @@ async def add_token(visit: Visit) -> Answer:
     made = await visit.people.add_token(
         name, visit.form.every("scope"), by=visit.caller.name, days=int(days) if days else None
     )
-    return _page(visit, token={"name": name, "id": made.id, "secret": made.secret})
+    did = _("Token {id} of {name}").format(id=made.id, name=name) + f": {', '.join(visit.form.every('scope'))}"
+    return _page(visit, token={"name": name, "id": made.id, "secret": made.secret}, did=did)
 
 
 async def revoke_token(visit: Visit) -> Answer:
@@ -112,9 +113,9 @@ async def end_own_sessions(visit: Visit) -> Answer:
     return Redirect("/sign-in", _("You are signed out everywhere."))
 
 
-async def _with_link(visit: Visit, name: str) -> Html:
+async def _with_link(visit: Visit, name: str, did: str = "") -> Html:
     made = await visit.people.make_link(name, by=visit.caller.name)
-    return _page(visit, link={"name": name, "path": f"/link/{made.secret}", "until_ms": made.expires_ms})
+    return _page(visit, link={"name": name, "path": f"/link/{made.secret}", "until_ms": made.expires_ms}, did=did)
 
 
 def _page(visit: Visit, **made: Any) -> Html:

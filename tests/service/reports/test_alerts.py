@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.service.account_states import AccountState
@@ -71,3 +74,11 @@ def test_unknown_recipients_a_hold_and_a_broken_equation_are_alerts_the_urgent_o
         campaign(Counts(rows=3, queued=3), id="july", status="held", held=Hold("hours", 99)),
     ]
     assert kinds(views, []) == ["equation-broken", "held-for-a-person", "unknown"]
+
+
+def test_a_campaign_whose_hours_end_before_it_is_sent_is_an_alert() -> None:
+    late = Forecast(left_s=None, finish_at_ms=None, alone_s=9, beside=0, closes_at_ms=77, left_at_closing=40)
+    intime = msgspec.structs.replace(late, closes_at_ms=None, left_at_closing=0)
+    views = [campaign(Counts(rows=99, queued=99)), campaign(Counts(rows=9, queued=9), id="june")]
+    (alert,) = alerts_of(views, [], holders_known=True, forecasts={"may": late, "june": intime})
+    assert (alert.kind, alert.subject, alert.figure, alert.at_ms) == ("left-at-closing", "may", 40, 77)

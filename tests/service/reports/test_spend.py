@@ -17,7 +17,7 @@ from dispatcher.errors import UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.views import show_campaign
-from dispatcher.service.reports.spend import SpendReport, SpendWanted, report_spend
+from dispatcher.service.reports.spend import SpendReport, SpendWanted, campaign_spend, report_spend
 from dispatcher.service.session import Session, open_session
 from dispatcher.wording import day_of
 from producers.launch.api import launch
@@ -234,6 +234,8 @@ async def test_the_sums_add_up_by_any_words(config: Config) -> None:
         for by in DIMENSIONS:
             found = await report(session, by)
             assert found.total == everything.total == total(row.spent for row in found.rows)
+        by_campaign = {row.campaign: row.spent for row in (await report(session, "campaign")).rows}
+        assert {name: await campaign_spend(session, name) for name in by_campaign} == by_campaign
         assert figures(await report(session, "person"), "person") == {
             "ann": (10, 30, 3 * 3 * 45_000 + 2 * 3 * 50_000, 6),
             "bob": (5, 15, 15 * 30_000, 3),
