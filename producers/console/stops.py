@@ -1,4 +1,4 @@
-"""Why an account does not send, in the language of the page: lanes word it in English, so Chinese is made of its stops."""
+"""Why an account does not send, in the language of the page: lanes word it in English, so Chinese is made anew."""
 
 from __future__ import annotations
 

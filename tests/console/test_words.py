@@ -66,7 +66,7 @@ def test_what_keeps_an_account_from_sending_has_words_in_both_languages() -> Non
     )
     assert stop_sentence(stop) == stop.sentence
     with language_is("zh"):
-        says = "账户 spring 自 1970-01-01 08:00:00 起不发送：供应商拒绝登录（代码 -4）; 供应商繁忙。"
+        says = "账号 spring 自 1970-01-01 08:00:00 起不发送：供应商拒绝登录（代码 -4）; 供应商繁忙。"
         assert stop_sentence(stop) == says
 
 
