@@ -26,6 +26,7 @@ from producers.console.words import CLASS_MEANS, WORDS
 from schemas.records import Finding
 
 NOTHING: Final = "–"
+YEAR_S: Final = 365 * 86_400
 
 
 def figure(count: float | None) -> str:
@@ -74,6 +75,11 @@ def duration(seconds: float | None) -> str:
     )
     said = [text.format(n=count) for count, text in units if count][:2]
     return " ".join(said) or _("{n} s").format(n=0)
+
+
+def lasts(seconds: float | None) -> str:
+    """How long a credit lasts, in its largest unit; nobody plans for more than a year."""
+    return _("more than a year") if seconds is not None and seconds > YEAR_S else duration(seconds)
 
 
 def percent(part: float, whole: float) -> str:
@@ -199,7 +205,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     for each in (
         *(figure, rate, minute, second, yuan, duration, percent, word, class_means, carrier, reason, meaning, advice),
         *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell, said),
-        *(stop_sentence, stop_word, deed, audited),
+        *(stop_sentence, stop_word, deed, audited, lasts),
     )
 }
 """The filters of the templates, by name."""

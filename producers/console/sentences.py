@@ -75,6 +75,72 @@ REWORDED: Final = (
         r'"(?P<campaign>.+?)" was launched already\. .*--id\.',
         N_('"{campaign}" was launched already. Choose another id.'),
     ),
+    (
+        r'there is no campaign "(?P<id>.+?)" on this log\..*',
+        N_('There is no campaign "{id}".'),
+    ),
+    (
+        r'there is no draft "(?P<id>.+?)" on this log\..*',
+        N_('There is no draft "{id}".'),
+    ),
+    (
+        r'"(?P<id>.+?)" was launched and is no draft any more\..*',
+        N_('"{id}" was launched and is no draft any more.'),
+    ),
+    (
+        r'"(?P<id>.+?)" is cancelled, and that is final\..*',
+        N_('"{id}" is cancelled, and that is final. Draft it under another id.'),
+    ),
+    (
+        r'"(?P<id>.+?)" was drafted by (?P<person>.+): another person must approve it\.',
+        N_('"{id}" was drafted by {person}: another person must approve it.'),
+    ),
+    (
+        r'"(?P<id>.+?)" needs no approval: it has .*, and \[approval\] above (?P<limit>[\d,]+)\..*',
+        N_('"{id}" needs no approval: only campaigns to more than {limit} recipients need one.'),
+    ),
+    (
+        r"the weight (?P<weight>-?\d+) must be 1 to (?P<limit>\d+)\.",
+        N_("The weight {weight} must be 1 to {limit}."),
+    ),
+    (
+        r'campaign "(?P<id>.+?)" was launched without a budget, so its costs are not limited\.',
+        N_('Campaign "{id}" was launched without a budget, so its costs are not limited.'),
+    ),
+    (
+        r'campaign "(?P<id>.+?)" still has (?P<count>[\d,]+) recipients? to send\..*',
+        N_('Campaign "{id}" still has {count} to send. Close it when all are sent, or cancel it first.'),
+    ),
+    (
+        r"(?P<id>.+) is a stream, and no campaign is made from it\..*",
+        N_("{id} is a stream, and no campaign is made from it."),
+    ),
+    (
+        r'"(?P<id>.+?)" could never be sent: these hours are outside those of its class and carriers \((?P<hours>.*)\)\..*',
+        N_(
+            '"{id}" could never be sent: these hours are outside those of its class and carriers ({hours}). Change them.'
+        ),
+    ),
+    (
+        r'all (?P<count>\d+) waves of "(?P<id>.+?)" are released\.',
+        N_('All {count} waves of "{id}" are released.'),
+    ),
+    (
+        r'the last wave of "(?P<id>.+?)" waits for its text\..*',
+        N_('The last wave of "{id}" waits for its text: decide it first.'),
+    ),
+    (
+        r'text (?P<text>\w+) was decided for "(?P<id>.+?)", and that is final\.',
+        N_('Text {text} was decided for "{id}", and that is final.'),
+    ),
+    (
+        r"the text is empty\. Write what the recipients get\.",
+        N_("The text is empty. Write what the recipients get."),
+    ),
+    (
+        r'"(?P<number>.*)" is no phone number\..*',
+        N_('"{number}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'),
+    ),
 )
 """Whole sentences, by how the engine says them."""
 

@@ -88,6 +88,29 @@ def test_wrong_hours_are_said_beside_the_hours() -> None:
     assert said(error.value).startswith("The hours: ")
 
 
+@pytest.mark.parametrize(
+    ("sentence", "chinese"),
+    [
+        ('there is no campaign "x" on this log. There are: a, b (dispatcher campaign list).', "没有活动“x”。"),
+        ('"june" was drafted by olga: another person must approve it.', "“june”由 olga 起草：必须由另一人审批。"),
+        (
+            'campaign "may" still has 3 recipients to send. Close it when all are sent, or give them up first: '
+            "dispatcher campaign cancel may",
+            "活动“may”还有 3 个收件人未发送。请等全部发送后再结束，或先取消它。",
+        ),
+        ("the weight 2000 must be 1 to 1000.", "权重 2000 必须在 1 到 1000 之间。"),
+        ("codes is a stream, and no campaign is made from it. Open another one.", "codes 是消息流，不能由它建立活动。"),
+        (
+            '"12" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.',
+            "“12”不是手机号码。请写成 13800138000，境外号码如 +447700900123。",
+        ),
+    ],
+)
+def test_what_people_meet_most_is_in_their_language(sentence: str, chinese: str) -> None:
+    with language_is("zh"):
+        assert said(sentence) == chinese
+
+
 def test_every_rewording_has_the_values_that_its_pattern_finds() -> None:
     for pattern, words in REWORDED:
         assert set(re.findall(r"\{(\w+)\}", words)) <= re.compile(pattern).groupindex.keys(), words

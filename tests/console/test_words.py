@@ -21,7 +21,7 @@ from dispatcher.vendors import registry
 from producers.console.advice import ADVICE
 from producers.console.bars import bar
 from producers.console.deeds import DEEDS, deed
-from producers.console.filters import duration, percent, rate, word, yuan
+from producers.console.filters import duration, lasts, percent, rate, word, yuan
 from producers.console.pages.accounts import queued_why
 from producers.console.pages.campaign.showing import actions, day_terms
 from producers.console.pages.new_campaign.terms import (
@@ -105,6 +105,9 @@ def test_a_word_is_in_the_language_of_each_request() -> None:
         (duration(None), "–"),
         (duration(0), "0 s"),
         (duration(3_725), "1 h 2 min"),
+        (lasts(None), "–"),
+        (lasts(9_000), "2 h 30 min"),
+        (lasts(192_444_000_000), "more than a year"),
         (percent(0, 0), "–"),
         (percent(1, 10_000), "< 0.1 %"),
         (percent(9_999, 10_000), "> 99.9 %"),

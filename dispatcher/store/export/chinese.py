@@ -38,7 +38,7 @@ STATES: Final = {
     "cancelled": "已取消",
     "invalid": "无效",
     "duplicate": "重复",
-    "suppressed": "已屏蔽",
+    "suppressed": "已禁发",
 }
 
 UNKNOWN_MEANING: Final = "供应商可能已发送，也可能未发送"
@@ -55,11 +55,11 @@ _REASONS: Final = {
     "several numbers in one cell": "一个单元格内有多个号码",
     "other text beside the number": "号码旁有其他文字",
     "something else is wrong with its values": "变量的值有其他问题",
-    BY_FILE_SHOWN: "在屏蔽文件中",
+    BY_FILE_SHOWN: "在禁发文件中",
     EXCLUDED: "在排除名单中",
-    ON_LIST: "在屏蔽名单中",
+    ON_LIST: "在禁发名单中",
     FREQUENCY_CAP: "已达发送频次上限",
-    LEFT_OUT: "发送任务启动后加入屏蔽名单",
+    LEFT_OUT: "发送任务启动后加入禁发名单",
     REPEATED: "消息流中已有此键",
 }
 _PATTERNS: Final[Sequence[tuple[re.Pattern[str], Callable[[re.Match[str]], str]]]] = (

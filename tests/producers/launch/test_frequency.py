@@ -96,7 +96,7 @@ async def test_who_is_over_the_cap_is_set_aside_with_the_reason_everywhere(confi
         with (tmp_path / "out.csv").open("wb") as out:
             write_results(config, shown, out, "csv", states=["suppressed"], language="zh")
     [row] = csv.DictReader((tmp_path / "out.csv").read_text("utf-8-sig").splitlines())
-    assert (row["状态"], row["说明"], row["原值"]) == ("已屏蔽", "已达发送频次上限", str(N + 1))
+    assert (row["状态"], row["说明"], row["原值"]) == ("已禁发", "已达发送频次上限", str(N + 1))
 
 
 async def test_when_all_are_over_nothing_is_launched(config: Config):

@@ -150,6 +150,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
             "hours": self.weigh,
             "budget": self.weigh and budget,
             "close": self.close,
+            "close-stream": self.close_stream,
             "cancel": self.cancel,
         }
         return forms.get(order, False)
