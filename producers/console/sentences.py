@@ -116,9 +116,11 @@ REWORDED: Final = (
         N_("{id} is a stream, and no campaign is made from it."),
     ),
     (
-        r'"(?P<id>.+?)" could never be sent: these hours are outside those of its class and carriers \((?P<hours>.*)\)\..*',
+        r'"(?P<id>.+?)" could never be sent: these hours are outside those of its class and carriers '
+        r"\((?P<hours>.*)\)\..*",
         N_(
-            '"{id}" could never be sent: these hours are outside those of its class and carriers ({hours}). Change them.'
+            '"{id}" could never be sent: these hours are outside those of its class and carriers ({hours}). '
+            "Change them."
         ),
     ),
     (

@@ -113,7 +113,7 @@ WORDS: Final = {
 STATUS_MEANS: Final = {
     "running": N_("Recipients are queued or under way."),
     "held": N_("Recipients are queued, and wait for sending hours, for reports or for a person."),
-    "paused": N_("Recipients are queued, and a person paused it."),
+    "paused": N_("A person paused it. Nothing is sent until it is resumed."),
     "waiting": N_("Everything was sent; reports are still due."),
     "holding": N_("Not finished: only unknown recipients are left."),
     "cancelled": N_("A person cancelled it; reports of what was sent still count."),

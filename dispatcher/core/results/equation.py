@@ -19,7 +19,7 @@ Status = Literal["running", "held", "paused", "open", "waiting", "holding", "can
 STATUSES: Final[dict[Status, str]] = {
     "running": "something is queued or under way",
     "held": "something is queued, and waits for its hours, for a report or for a person",
-    "paused": "something is queued, and a person paused it",
+    "paused": "a person paused it; something is queued, or it is a stream",
     "open": "a stream that takes messages; everything so far was sent",
     "waiting": "everything was sent; reports are still due",
     "holding": "not finished: only unknown recipients are left",
@@ -172,7 +172,7 @@ def status(
     """The status of a campaign with these counts. Never `finished` while a recipient is open."""
     if cancelled:
         return "cancelled"
-    if counts.queued and paused:
+    if paused and (counts.queued or takes_messages):
         return "paused"
     if counts.queued and held:
         return "held"

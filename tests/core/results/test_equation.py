@@ -103,3 +103,5 @@ def test_paused_is_said_only_while_there_is_something_to_pause():
     assert status(Counts(rows=1, queued=1), paused=True, cancelled=False) == "paused"
     assert status(Counts(rows=1, accepted=1), paused=True, cancelled=False) == "waiting"
     assert status(Counts(rows=1, cancelled=1), paused=True, cancelled=True) == "cancelled"
+    paused_stream = status(Counts(rows=1, accepted=1), paused=True, cancelled=False, takes_messages=True)
+    assert paused_stream == "paused", "nothing queued now, and what comes next waits"
