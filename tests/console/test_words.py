@@ -16,8 +16,10 @@ from dispatcher.errors import UserError
 from dispatcher.i18n import language_is
 from dispatcher.service.campaigns.hindrances import AccountStop
 from dispatcher.service.campaigns.views import ShownCampaign
+from dispatcher.service.people.words import ACTION_WORDS
 from dispatcher.store.views import CampaignView, StreamDay, StreamView
 from dispatcher.vendors import registry
+from producers.api.routes import OPERATIONS
 from producers.console.advice import ADVICE
 from producers.console.bars import bar
 from producers.console.deeds import DEEDS, deed
@@ -76,6 +78,7 @@ def test_each_order_of_a_form_has_words_for_the_audit_trail() -> None:
     assert deed("/people/tokens/add") == "make a token"
     assert deed("/people/tokens/t1/revoke") == "revoke the token t1"
     assert deed("may") == ""
+    assert {each.audited for each in OPERATIONS if each.audited} <= ACTION_WORDS.keys()
     with language_is("zh"):
         assert deed("/people/add") == "添加人员"
 
