@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -76,7 +77,7 @@ def olga(guarded: Served) -> Asking:
 
 def alerts(answer: Answer) -> Sequence[str]:
     found = re.findall(r'role="alert"[^>]*>(.*?)</(?:p|div)>', answer.body, re.DOTALL)
-    return [re.sub(r"<[^>]+>|\s+", " ", each).strip() for each in found]
+    return [unescape(re.sub(r"<[^>]+>|\s+", " ", each)).strip() for each in found]
 
 
 def test_a_new_campaign_is_asked_for_step_by_step(guarded: Served, olga: Asking) -> None:
