@@ -50,10 +50,13 @@ REPEATED: Final = "the stream has its key"
 """Why a message of a stream is a duplicate."""
 
 LEFT_OUT: Final = "put on the suppression list after the launch"
-"""Why a recipient is suppressed."""
+"""Why a recipient of a list is suppressed. A message of a stream is judged only when it is sent: ON_LIST."""
 
-OUR_MEANINGS: Final[dict[State, str]] = {State.SUPPRESSED: LEFT_OUT, State.DUPLICATE: REPEATED}
-"""Why a recipient is in a state that no vendor's code explains."""
+
+def our_meanings(*, of_stream: bool) -> dict[State, str]:
+    """Why a recipient is in a state that no vendor's code explains."""
+    return {State.SUPPRESSED: ON_LIST if of_stream else LEFT_OUT, State.DUPLICATE: REPEATED}
+
 
 BY_FILE_SHOWN: Final = "in a suppression file"
 """The words of BY_FILE for people."""

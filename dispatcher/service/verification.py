@@ -100,7 +100,7 @@ async def start_verification(session: Session, number: str, stream: str, *, key:
             "like), or write [verification] text and open it without a text."
         )
     if await place.is_suppressed(told):
-        says = f"{shown(told)} is on the suppression list, so it gets no code. See: dispatcher suppression list"
+        says = f"{shown(told)} is on the suppression list, so it gets no code."
         return CodeStarted(result="suppressed", says=says, number=shown(told), stream=stream)
     keys, rules = place.keys, config.rules(stream)
     code_id = secrets.token_bytes(ID_BYTES)
@@ -149,7 +149,7 @@ def _asked(codes: Codes, subject: bytes, stream: str, number: int) -> Code | Non
         return codes.current(subject, stream)
     streams = codes.streams(subject, now_ms())
     if len(streams) > 1:
-        raise UserError(f"{shown(number)} has codes of {listed(streams)}. Name one: --stream {streams[0]}")
+        raise UserError(f"{shown(number)} has codes of {listed(streams)}. Name the stream.")
     return codes.current(subject, streams[0]) if streams else codes.newest(subject)
 
 

@@ -17,7 +17,7 @@ from dispatcher.store.fold.tallies import Tally, summed
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import CampaignView, Failure, Move, Source, StreamDay, StreamView
 from schemas.records import StreamTerms
-from schemas.states import EXPIRED, LEFT_OUT
+from schemas.states import EXPIRED, State, our_meanings
 
 DAYS_SHOWN: Final = 31
 EPOCH: Final = date(1970, 1, 1)
@@ -105,6 +105,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     )
     tallies = by_account.values()
     left_out = sum(tally.suppressed for tally in tallies)
+    why_left_out = our_meanings(of_stream=record.stream is not None)[State.SUPPRESSED]
     return CampaignView(
         id=record.campaign,
         name=record.name,
@@ -144,7 +145,7 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
         counts=counts,
         accounts=accounts,
         invalid_reasons=record.invalid_reasons,
-        suppressed_reasons={**record.suppressed_reasons, **({LEFT_OUT: left_out} if left_out else {})},
+        suppressed_reasons={**record.suppressed_reasons, **({why_left_out: left_out} if left_out else {})},
         failures=failures,
         first_sent_ms=min((each.first_sent_ms for each in tallies if each.first_sent_ms is not None), default=None),
         last_sent_ms=max((each.last_sent_ms for each in tallies if each.last_sent_ms is not None), default=None),

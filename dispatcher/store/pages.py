@@ -15,7 +15,7 @@ from dispatcher.core.results.recipient_ids import PART_DELIVERED, IdRow
 from dispatcher.store.meanings import Meaning
 from dispatcher.store.views import Page, RejectPage, Sighting, Source
 from schemas.records import Launched, Rejects
-from schemas.states import EXPIRED, OUR_MEANINGS, State
+from schemas.states import EXPIRED, State, our_meanings
 
 NOT_LOADED: Final = "the batch was not read from the log yet"
 
@@ -154,8 +154,8 @@ def _paint_parts(
         delivered[named] = (states == PART_DELIVERED).sum(axis=1)[named]
 
 
-def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
-    """Only these recipients of a page."""
+def selected(whole: Page, wanted: NDArray[np.bool_] | NDArray[np.int64]) -> Page:
+    """Only these recipients of a page: a mask, or their places."""
     columns = {
         name: getattr(whole, name)[wanted]
         for name in (
@@ -179,6 +179,7 @@ def selected(whole: Page, wanted: NDArray[np.bool_]) -> Page:
 def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> Iterator[Sighting]:
     """A number's row in the page of a batch of this launch."""
     vendors = {leg.account: leg.vendor for leg in record.legs}
+    ours = our_meanings(of_stream=record.stream is not None)
     reported_ms = reported_from(whole)
     for at in np.flatnonzero(whole.numbers == number).tolist():
         account, code = whole.accounts[whole.account_index[at]], whole.codes[whole.code_index[at]]
@@ -192,7 +193,7 @@ def sightings(whole: Page, number: int, record: Launched, meaning: Meaning) -> I
             vendor=vendors.get(account, ""),
             source=source,
             code=code,
-            meaning=OUR_MEANINGS.get(state) or meaning(vendors.get(account, ""), source, code),
+            meaning=ours.get(state) or meaning(vendors.get(account, ""), source, code),
             vendor_id=whole.vendor_ids[whole.vendor_id_index[at]],
             submitted_ms=int(whole.submitted_ms[at]) or None,
             reported_ms=int(reported_ms[at]) or None,

@@ -8,14 +8,15 @@ it, in a process of its own; from then on the log is the truth.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import asdict
 
+from dispatcher.config.file import Config
 from dispatcher.errors import UserError
-from dispatcher.i18n import N_
+from dispatcher.i18n import N_, _
 from dispatcher.service.campaigns.control import budget_campaign, close_campaign, control_campaign, weigh_campaign
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign
 from dispatcher.service.campaigns.hours import change_hours
@@ -29,7 +30,7 @@ from dispatcher.service.campaigns.views import (
 )
 from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
 from producers.api.operation import Answered, Call
-from producers.api.problems import Problem
+from producers.api.problems import Fault, Problem
 from producers.api.uploads import KeptTerms, UploadedList
 
 NUMBERS_MAX = 10_000
@@ -201,19 +202,27 @@ async def put_terms(call: Call) -> Answered:
         raise Problem(
             "other-content", N_('"{campaign}" has other terms. Add ?replace=true to replace them.'), campaign=campaign
         )
+    check_route(call.api.config, terms.route)
     if terms.numbers:
         await _upload_numbers(call, campaign, terms.numbers)
     uploads.keep_terms(campaign, KeptTerms(terms=encoded, by=call.by))
     return Answered(value=await _state(call), status=201 if kept is None else 200)
 
 
+def check_route(config: Config, route: Sequence[str]) -> None:
+    """Raises Problem if this is not a route, or accounts, of the configuration."""
+    known = {*config.accounts, *config.unset, *config.routes}
+    says = _("there is no such account or route. There are: {known}.").format(known=", ".join(sorted(known)))
+    faults = [Fault(detail=says, pointer=f"/route/{at}") for at, name in enumerate(route) if name not in known]
+    if faults:
+        raise Problem("invalid", N_("The route names an account that is not configured."), faults=faults)
+
+
 async def _upload_numbers(call: Call, campaign: str, numbers: list[str]) -> None:
     async def lines() -> Any:
         yield "".join(f"{each}\n" for each in ["number", *(each.replace("\n", " ") for each in numbers)]).encode()
 
-    await call.api.uploads.receive(
-        campaign, lines(), offset=0, total=None, ends=True, content_type="text/plain", content_encoding=""
-    )
+    await call.api.uploads.receive(campaign, lines(), content_type="text/plain")
 
 
 async def show(call: Call) -> CampaignState:
@@ -251,6 +260,12 @@ _drafting: dict[str, asyncio.Lock] = {}
 
 async def drafted(call: Call) -> str:
     """Make the draft of what was sent, unless it is on the log; returns the id. Raises Problem, UserError, LogError."""
+    await _new_draft(call)
+    return call.values["id"]
+
+
+async def _new_draft(call: Call, *, ask_balance: bool = False) -> dict[str, Any] | None:
+    """The draft that is made of what was sent, as JSON; None if it is on the log. Raises what `drafted` raises."""
     campaign, uploads = call.values["id"], call.api.uploads
     lock = _drafting.setdefault(campaign, asyncio.Lock())
     try:
@@ -258,20 +273,22 @@ async def drafted(call: Call) -> str:
             kept, uploaded = uploads.terms(campaign), uploads.list_of(campaign)
             known = (await call.session.campaigns()).get(campaign)
             if known is not None and known.launched is not None:
-                return campaign
+                return None
             if kept is None or (uploaded is not None and kept.drafted_list == uploaded.sha256 != ""):
-                return campaign
+                return None
             if uploaded is None or not uploaded.complete:
-                came = 0 if uploaded is None else uploaded.bytes
+                is_wrong = uploaded is not None and uploaded.wrong_digest
                 raise Problem(
                     "conflict",
-                    N_("The list is not complete: {came:,} bytes came. Upload it to {path}/recipients"),
-                    came=came,
+                    N_("The digest of the list was wrong, so it was not kept. Upload it again to {path}/recipients")
+                    if is_wrong
+                    else N_("The list is not complete: {came:,} bytes came. Upload it to {path}/recipients"),
+                    came=0 if uploaded is None else uploaded.bytes,
                     path=f"/v1/campaigns/{campaign}",
                 )
             terms = msgspec.json.decode(kept.terms)
             terms.pop("numbers", None)
-            await call.api.call_service(
+            made: dict[str, Any] = await call.api.call_service(
                 "draft_upload",
                 campaign=campaign,
                 terms=terms,
@@ -279,16 +296,20 @@ async def drafted(call: Call) -> str:
                 content_type=uploaded.content_type,
                 content_encoding=uploaded.content_encoding,
                 by=kept.by,
+                ask_balance=ask_balance,
             )
             uploads.keep_terms(campaign, msgspec.structs.replace(kept, drafted_list=uploaded.sha256))
     finally:
         if not lock.locked():
             _drafting.pop(campaign, None)
-    return campaign
+    return made
 
 
 async def plan(call: Call) -> Any:
-    return await call.api.call_service("plan_draft", campaign=await drafted(call), by=call.by)
+    made = await _new_draft(call, ask_balance=True)
+    if made is not None:
+        return made["plan"]
+    return await call.api.call_service("plan_draft", campaign=call.values["id"], by=call.by)
 
 
 async def test(call: Call) -> Mapping[str, Any]:
@@ -315,6 +336,7 @@ async def launch(call: Call) -> Any:
 
 async def follow_up(call: Call) -> Any:
     wanted: FollowUpWanted = call.body
+    check_route(call.api.config, wanted.route)
     request = msgspec.to_builtins(wanted) | {"campaign": call.values["id"], "by": call.by}
     found = await call.api.call_service("follow_up_of_terms", terms=request)
     call.says = str(found["campaign"])

@@ -18,7 +18,9 @@ from dispatcher.errors import InputError
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamOpened, StreamRequest, open_stream
 from producers.drafts.api import DraftResult, draft_of_terms
+from producers.lists.opening import NamedFile
 
+LABEL: Final = "the uploaded list"
 READ_BYTES: Final = 1_048_576
 UNPACKED_RATIO_MAX: Final = 100
 NDJSON: Final = "application/x-ndjson"
@@ -34,13 +36,16 @@ async def draft_upload(
     content_type: str,
     content_encoding: str,
     by: str,
+    ask_balance: bool,
 ) -> DraftResult:
     """Draft a campaign with the list in this file. Raises UserError, LogError."""
     reading = {name: terms[name] for name in _READING if terms.get(name) is not None}
     others = {name: value for name, value in terms.items() if name not in _READING and value is not None}
     with tempfile.TemporaryDirectory(dir=Path(path).parent, prefix=".reading-") as folder:
-        numbers = _readable(Path(path), content_type, content_encoding, Path(folder))
-        return await draft_of_terms(session, campaign, others, lists=[str(numbers)], choice=reading, by=by)
+        numbers = NamedFile(str(_readable(Path(path), content_type, content_encoding, Path(folder))), LABEL)
+        return await draft_of_terms(
+            session, campaign, others, lists=[numbers], choice=reading, ask_balance=ask_balance, by=by
+        )
 
 
 async def open_stream_by_terms(session: Session, *, request: dict[str, Any]) -> StreamOpened:
@@ -60,8 +65,9 @@ def _readable(path: Path, content_type: str, content_encoding: str, folder: Path
         try:
             pl.scan_ndjson(path, infer_schema_length=1_000).sink_csv(table)
         except (pl.exceptions.PolarsError, OSError) as error:
+            first = str(error).partition("\n")[0].replace(str(path), LABEL)
             raise InputError(
-                f"the list is not NDJSON ({str(error).splitlines()[0]}). Write one object with the same keys per line."
+                f"the list is not NDJSON ({first}). Write one object with the same keys per line."
             ) from error
         path = table
     return path

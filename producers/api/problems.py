@@ -156,11 +156,12 @@ class Problem(Exception):
         )
 
 
-def problem_of(error: DispatcherError) -> Problem:
-    """The problem that this error is."""
+def problem_of(error: DispatcherError, config: str) -> Problem:
+    """The problem that this error is, without the path of the configuration `config`."""
     kind = next(kind for of, kind in OF_ERRORS if isinstance(error, of))
-    detail = str(error) if isinstance(error, UserError) or error.retryable else N_("The dispatcher failed.")
-    return Problem(kind, detail)
+    if not isinstance(error, UserError) and not error.retryable:
+        return Problem(kind, N_("The dispatcher failed."))
+    return Problem(kind, str(error).replace(config, "the configuration") if config else str(error))
 
 
 _AT: Final = re.compile(r" - at `(?:\$|key in )?(.*)`$")

@@ -1,7 +1,8 @@
 """The upload of a campaign's list: in one piece, or continued at any byte.
 
 `PUT` sends the list, `Content-Range` or `Upload-Offset` a part of it. Where the server is, says `Upload-Offset` of its
-answers and of `HEAD`. `Content-Digest` is checked against the bytes of the request, `Repr-Digest` against the whole.
+answers and of `HEAD`. What came is never cut by a part: one that does not begin where the list ends gets 409.
+`Content-Digest` is checked against the bytes of the request, `Repr-Digest` against the whole.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ MEDIA: Final = (
     "application/vnd.apache.parquet",
     "application/octet-stream",
 )
+PARTIAL: Final = "application/partial-upload"
+"""The type of any part, as draft-ietf-httpbis-resumable-upload has it: the list keeps the one with which it began."""
+PART_MEDIA: Final = (PARTIAL, *MEDIA)
 _RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
 
 
@@ -50,10 +54,17 @@ async def show(call: Call) -> Answered:
 async def receive(call: Call) -> Answered:
     campaign, headers = call.values["id"], call.incoming.http.headers
     part = _part(headers.get("Content-Range", ""), headers.get("Upload-Offset", ""), headers.get("Upload-Complete", ""))
-    media = headers.get("Content-Type", MEDIA[-1]).partition(";")[0].strip().lower()
-    if media not in MEDIA:
+    continues = call.incoming.method == "PATCH" or part.offset > 0
+    taken = PART_MEDIA if continues else MEDIA
+    media = headers.get("Content-Type", taken[0] if continues else MEDIA[-1]).partition(";")[0].strip().lower()
+    if media not in taken:
+        types = ", ".join(taken)
         raise Problem(
-            "wrong-media", N_('The content type is "{media}".'), media=media, headers={"Accept": ", ".join(MEDIA)}
+            "wrong-media",
+            N_('The content type is "{media}". It may be: {types}.'),
+            media=media,
+            types=types,
+            headers={"Accept": types},
         )
     encoding = headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity", "gzip"):
@@ -82,9 +93,10 @@ async def receive(call: Call) -> Answered:
             campaign,
             _counted(body_pieces(call.incoming.http, within_s=PIECE_S), declared),
             offset=part.offset,
+            continues=continues,
             total=part.total,
             ends=part.ends,
-            content_type=media,
+            content_type="" if media == PARTIAL else media,
             content_encoding="gzip" if encoding == "gzip" else "",
             digest=headers.get("Content-Digest", ""),
             whole_digest=headers.get("Repr-Digest", ""),

@@ -16,7 +16,7 @@ import msgspec
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.service.campaigns.progress import Pace
-from dispatcher.service.campaigns.rows import ROWS_MAX, AsideRow, CampaignRows, RecipientRow, RowsWanted, campaign_rows
+from dispatcher.service.campaigns.rows import ROWS_MAX, RowsWanted, row_lines
 from dispatcher.service.campaigns.views import CampaignLook, watch_campaign
 from dispatcher.service.session import Session
 from producers.api.operation import Call
@@ -30,23 +30,15 @@ FIRST_S: Final = 1.0
 
 
 class ResultsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Rows in these states (none: all recipients), after a position; `unmasked` needs the permission numbers:read."""
+    """Rows in these states, after a position; `unmasked` needs the permission numbers:read.
+
+    Without a state: all recipients, and no row that was set aside.
+    """
 
     state: Annotated[list[Annotated[str, msgspec.Meta(max_length=20)]], msgspec.Meta(max_length=20)] = []
     account: Annotated[str, msgspec.Meta(max_length=200)] = ""
     after: Annotated[str, msgspec.Meta(max_length=40)] = ""
     unmasked: bool = False
-
-
-class ResultLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A line of the stream: a recipient, a row that was set aside, or the position after the lines before it.
-
-    `after` "" is the last line of a complete stream.
-    """
-
-    recipient: RecipientRow | None = None
-    set_aside: AsideRow | None = None
-    after: str | None = None
 
 
 class CampaignEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,22 +57,8 @@ async def rows(call: Call) -> Streamed:
     query: ResultsQuery = call.query
     call.check_unmasked(wanted=query.unmasked)
     wanted = RowsWanted(states=frozenset(query.state), account=query.account, after=query.after, limit=ROWS_MAX)
-    session, campaign = call.session, call.values["id"]
-    first = await campaign_rows(session, campaign, wanted, unmasked=query.unmasked)
-    return Streamed(pieces=_pages(session, first, wanted, unmasked=query.unmasked), content_type=NDJSON)
-
-
-async def _pages(
-    session: Session, page: CampaignRows, wanted: RowsWanted, *, unmasked: bool
-) -> AsyncGenerator[bytes, None]:
-    while True:
-        lines = [ResultLine(recipient=row) for row in page.recipients]
-        lines += [ResultLine(set_aside=row) for row in page.set_aside]
-        yield msgspec.json.Encoder().encode_lines([*lines, ResultLine(after=page.after)])
-        if not page.after:
-            return
-        wanted = msgspec.structs.replace(wanted, after=page.after)
-        page = await campaign_rows(session, page.campaign, wanted, unmasked=unmasked)
+    pieces = await row_lines(call.session, call.values["id"], wanted, unmasked=query.unmasked)
+    return Streamed(pieces=pieces, content_type=NDJSON)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------

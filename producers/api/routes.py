@@ -9,6 +9,7 @@ from dispatcher.service.accounts import AccountChecks, AccountCodes, AccountList
 from dispatcher.service.campaigns.control import BudgetResult, CloseResult, ControlResult, WeighResult
 from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.hours import HoursResult
+from dispatcher.service.campaigns.rows import RowLine
 from dispatcher.service.campaigns.views import CampaignList
 from dispatcher.service.campaigns.waves import WaveOrder
 from dispatcher.service.inbound import Messages
@@ -87,7 +88,7 @@ def _upload(method: str, summary: str) -> Operation:
         handler=recipients.receive,
         summary=summary,
         group="campaigns",
-        body_media=recipients.MEDIA,
+        body_media=recipients.PART_MEDIA,
         answer=UploadedList,
         problems=("wrong-offset", "wrong-digest", "other-content", "full"),
         audited="campaign upload",
@@ -219,7 +220,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         results.rows,
         N_("Stream the recipients, from a position on"),
         "campaigns",
-        results.ResultLine,
+        RowLine,
         query=results.ResultsQuery,
         media=results.NDJSON,
         problems=_ORDERS,

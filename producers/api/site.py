@@ -76,13 +76,17 @@ class ApiSite:
         self._directory = directory
         self._limits = CallerLimits(config.api.requests_per_s_max, config.api.heavy_max)
         self._replays = Replays()
-        self._following = asyncio.create_task(directory.follow())
+        self._tasks = [
+            asyncio.create_task(directory.follow()),
+            asyncio.create_task(self._api.uploads.keep_clean()),
+        ]
 
     async def close(self) -> None:
-        """End what follows the log, and the session."""
+        """End the tasks and the session."""
         await self._api.messages.drained()
-        self._following.cancel()
-        await asyncio.gather(self._following, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._session.close()
 
     def proves(self, head: Head, address: str) -> bool:
@@ -113,7 +117,7 @@ class ApiSite:
         except DispatcherError as error:
             if not (error.exit_code == 2 or error.retryable):
                 logger.error("api-request-failed", operation=found.route.id, error=type(error).__name__)
-            return problem_of(error).answer()
+            return problem_of(error, self._api.config.path).answer()
 
     def _caller(self, incoming: Incoming) -> Caller | None:
         """Who calls; None: nobody who may."""
@@ -267,7 +271,7 @@ def _without_route(answer: ReadyAnswer, incoming: Incoming) -> ReadyAnswer:
 
 
 def _query(operation: Operation, raw: bytes) -> Any:
-    """The parameters. Raises Problem."""
+    """The parameters; a list may be repeated or have commas. Raises Problem."""
     try:
         pairs = parse_qsl(
             raw.decode(),
@@ -282,7 +286,7 @@ def _query(operation: Operation, raw: bytes) -> Any:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in lists:
-            found.setdefault(name, []).append(value)
+            found.setdefault(name, []).extend(value.split(","))
         elif name in found:
             raise Problem("invalid", N_('The parameter "{name}" is given twice.'), name=name)
         else:

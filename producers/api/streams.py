@@ -10,7 +10,7 @@ import msgspec
 from dispatcher.i18n import N_
 from dispatcher.service.session import Session
 from dispatcher.service.streams import Appending, StreamClosing, StreamMessage, append_messages, close_stream
-from producers.api.campaigns import Names, TimeMs, Weight, Word
+from producers.api.campaigns import Names, TimeMs, Weight, Word, check_route
 from producers.api.operation import Answered, Call
 from producers.api.problems import Fault, Problem
 from producers.api.replays import KEY_CHARS_MAX
@@ -145,6 +145,7 @@ class MessageGroups:
 
 
 async def open_it(call: Call) -> Answered:
+    check_route(call.api.config, call.body.route)
     request = msgspec.to_builtins(call.body) | {"id": call.values["stream"], "by": call.by}
     opened = await call.api.call_service("open_stream_by_terms", request=request)
     return Answered(value=opened, status=201 if opened["opened"] else 200)

@@ -23,20 +23,30 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from dispatcher.config.file import Config
 from dispatcher.i18n import N_
+from dispatcher.loggers import get_logger
 from dispatcher.private_files import make_file, make_folder, written_whole
 from producers.api.problems import Problem
 
 ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ANY_CONTENT: Final = "application/octet-stream"
 WRITE_BYTES: Final = 1_048_576
 KEPT_S: Final = 90 * 86_400.0
+CLEAN_EVERY_S: Final = 86_400.0
+_PREFIX: Final = "c-"
 _DIGEST: Final = re.compile(r"\s*sha-256=:([A-Za-z0-9+/=]{44}):\s*")
+
+logger = get_logger(__name__)
 
 
 class UploadedList(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign's list as far as it came. `sha256` (hex) is that of the whole list, "" before it is complete."""
+    """A campaign's list as far as it came. `sha256` (hex) is that of the whole list, "" before it is complete.
+
+    `wrong_digest`: all of it came, and it was not kept because its digest was wrong.
+    """
 
     campaign: str
     bytes: int
@@ -44,6 +54,7 @@ class UploadedList(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
     content_encoding: str
     sha256: str
+    wrong_digest: bool = False
 
 
 class _Described(msgspec.Struct, frozen=True):
@@ -52,6 +63,7 @@ class _Described(msgspec.Struct, frozen=True):
     content_type: str = ""
     content_encoding: str = ""
     sha256: str = ""
+    wrong_digest: bool = False
 
 
 class KeptTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +121,7 @@ class Uploads:
             content_type=described.content_type,
             content_encoding=described.content_encoding,
             sha256=described.sha256,
+            wrong_digest=described.wrong_digest,
         )
 
     def path(self, campaign: str) -> Path:
@@ -124,17 +137,20 @@ class Uploads:
         campaign: str,
         pieces: AsyncIterator[bytes],
         *,
-        offset: int,
-        total: int | None,
-        ends: bool,
-        content_type: str,
-        content_encoding: str,
+        offset: int = 0,
+        continues: bool = False,
+        total: int | None = None,
+        ends: bool = True,
+        content_type: str = "",
+        content_encoding: str = "",
         digest: str = "",
         whole_digest: str = "",
     ) -> UploadedList:
-        """Write these bytes from `offset` on. `ends`: the list ends with them, or at the byte `total` if that is given.
+        """Write these bytes. `ends`: the list ends with them, or at the byte `total` if that is given.
 
-        What came before a break stays. Raises Problem, and the error of `pieces`.
+        `continues`: they follow what came before, which ends at `offset`; else they begin the list anew. What came
+        before a break stays. A list keeps the content type and encoding with which it began, "" leaves them to that.
+        Raises Problem, and the error of `pieces`.
         """
         expected, whole = _sha256(digest, "Content-Digest"), _sha256(whole_digest, "Repr-Digest")
         await self._end_older(campaign)
@@ -142,14 +158,15 @@ class Uploads:
         assert task is not None
         self._receiving[campaign] = task
         try:
-            at = await asyncio.to_thread(self._begin, campaign, offset, content_type, content_encoding)
-            at = await self._append(campaign, at, pieces)
+            began = _Described(content_type, content_encoding)
+            described = await asyncio.to_thread(self._begin, campaign, began, offset if continues else None)
+            at = await self._append(campaign, offset, pieces)
             path = self.path(campaign)
             if expected and await asyncio.to_thread(_digest_of, path, offset) != expected:
                 await asyncio.to_thread(os.truncate, path, offset)
                 raise Problem("wrong-digest", N_("The bytes are not those of Content-Digest. They were not kept."))
             if at == total if total is not None else ends:
-                await self._complete(campaign, whole, content_type, content_encoding)
+                await asyncio.to_thread(self._complete, campaign, described, whole)
         except OSError as error:
             raise _no_space(error) from error
         finally:
@@ -159,12 +176,19 @@ class Uploads:
         assert found is not None
         return found
 
-    def clean(self) -> None:
-        """Delete what nobody touched for KEPT_S. Blocks."""
-        if not self._folder.is_dir():
-            return
-        for each in self._folder.iterdir():
-            newest = max((file.stat().st_mtime for file in each.iterdir()), default=0.0)
+    async def keep_clean(self, every_s: float = CLEAN_EVERY_S) -> None:
+        """Delete now and every so often what was not touched for KEPT_S. Runs until it is cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self._clean)
+            except OSError as error:
+                logger.warning("uploads-not-cleaned", error=type(error).__name__, number=error.errno)
+            await asyncio.sleep(every_s)
+
+    def _clean(self) -> None:
+        """Raises OSError. Blocks."""
+        for each in self._folder.glob(f"{_PREFIX}*"):
+            newest = max(file.stat().st_mtime for file in (each, *each.iterdir()))
             if time.time() - newest > KEPT_S:
                 shutil.rmtree(each, ignore_errors=True)
 
@@ -175,22 +199,28 @@ class Uploads:
             older.cancel()
             await asyncio.wait({older}, timeout=10)
 
-    def _begin(self, campaign: str, offset: int, content_type: str, content_encoding: str) -> int:
-        """Make the file end at this offset. Raises Problem, OSError. Blocks."""
-        described, path = self._described(campaign), self.path(campaign)
-        size = path.stat().st_size if path.exists() else 0
-        if offset > size or (offset and described is None):
+    def _begin(self, campaign: str, began: _Described, offset: int | None) -> _Described:
+        """Continue the file at this offset, None: begin it anew; returns what the list is. Raises Problem, OSError."""
+        path, described = self.path(campaign), self._described(campaign)
+        size = path.stat().st_size if path.exists() and described is not None else 0
+        is_complete = described is not None and bool(described.sha256)
+        if offset is not None and (offset != size or is_complete):
+            says = N_("The list is complete.") if is_complete else N_("The list has {size:,} bytes so far.")
+            complete = "?1" if is_complete else "?0"
             raise Problem(
-                "wrong-offset",
-                N_("The list has {size:,} bytes so far."),
-                size=size,
-                headers={"Upload-Offset": str(size)},
+                "wrong-offset", says, size=size, headers={"Upload-Offset": str(size), "Upload-Complete": complete}
             )
+        if offset is not None and described is not None and (size or not began.content_type):
+            if began.content_encoding not in ("", described.content_encoding):
+                raise Problem("invalid", N_("The list began with another content encoding."))
+            began = _Described(described.content_type, described.content_encoding)
+        elif not began.content_type:
+            began = replace(began, content_type=ANY_CONTENT)
         make_folder(path.parent)
         make_file(path)
-        os.truncate(path, offset)
-        self._describe(campaign, _Described(content_type, content_encoding))
-        return offset
+        os.truncate(path, 0 if offset is None else size)
+        self._describe(campaign, began)
+        return began
 
     async def _append(self, campaign: str, at: int, pieces: AsyncIterator[bytes]) -> int:
         """Write the pieces at the end; returns the size. Raises Problem, OSError, and the error of `pieces`."""
@@ -214,14 +244,18 @@ class Uploads:
             await asyncio.to_thread(os.fsync, file.fileno())
         return at
 
-    async def _complete(self, campaign: str, whole: bytes, content_type: str, content_encoding: str) -> None:
-        """Raises Problem, OSError."""
-        found = await asyncio.to_thread(_digest_of, self.path(campaign), 0)
-        if whole and found != whole:
+    def _complete(self, campaign: str, described: _Described, whole: bytes) -> None:
+        """Raises Problem, OSError. Blocks."""
+        found = _digest_of(self.path(campaign), 0)
+        is_wrong = bool(whole) and found != whole
+        if is_wrong:
+            os.truncate(self.path(campaign), 0)
+        self._describe(campaign, replace(described, sha256="" if is_wrong else found.hex(), wrong_digest=is_wrong))
+        if is_wrong:
             raise Problem(
-                "wrong-digest", N_("The whole list is not that of Repr-Digest. Upload it anew from offset 0.")
+                "wrong-digest",
+                N_("The whole list is not that of Repr-Digest. It was not kept: upload it again from its first byte."),
             )
-        self._describe(campaign, _Described(content_type, content_encoding, found.hex()))
 
     def _described(self, campaign: str) -> _Described | None:
         try:
@@ -246,7 +280,7 @@ class Uploads:
         """Raises Problem for an invalid id."""
         if not ID.fullmatch(campaign):
             raise Problem("invalid", N_('An id has 1 to 64 letters, digits, "-", "_" and ".".'))
-        return self._folder / f"c-{campaign}" / name
+        return self._folder / f"{_PREFIX}{campaign}" / name
 
 
 def _write_all(descriptor: int, pieces: list[bytes]) -> None:

@@ -39,6 +39,8 @@ async def start(call: Call) -> CodeStarted:
     started = await start_verification(call.session, wanted.number, wanted.stream, key=key)
     if started.result == "too-many":
         raise Problem("too-fast", started.says, retry_after_s=started.wait_s)
+    if started.result in ("suppressed", "over"):  # nothing is sent
+        raise Problem("conflict", started.says)
     return started
 
 

@@ -83,15 +83,18 @@ async def draft(
     *,
     start_ms: int = 0,
     even_if_short: bool = False,
+    ask_balance: bool = False,
     progress: Progress = silent,
 ) -> DraftResult:
     """Keep a campaign on the log, to be launched later; with the `id` of a draft it replaces that one.
 
     `start_ms` (Unix milliseconds) schedules it; 0 leaves the time of a draft that is replaced as it is.
-    `even_if_short`: it starts although a balance is too low. Raises UserError (InputError, TextError, ConfigError; also
-    if the campaign is launched or cancelled), LogError.
+    `even_if_short`: it starts although a balance is too low. `ask_balance`: its plan is that of `plan_draft`.
+    Raises UserError (InputError, TextError, ConfigError; also if the campaign is launched or cancelled), LogError.
     """
-    with closing(await prepare(session, request, ask_balance=False, progress=progress, start_ms=start_ms)) as prepared:
+    with closing(
+        await prepare(session, request, ask_balance=ask_balance, progress=progress, start_ms=start_ms)
+    ) as prepared:
         plan = prepared.plan
         check_hidden_rows(plan.hidden_rows, request.hidden_rows, plan.source, "texted")
         return await draft_prepared(
@@ -130,16 +133,18 @@ async def draft_of_terms(
     campaign: str,
     terms: dict[str, Any],
     *,
-    lists: Sequence[str] = (),
+    lists: Sequence[object] = (),
     choice: dict[str, Any] | None = None,
     list_of: str = "",
     start_ms: int = 0,
     even_if_short: bool = False,
+    ask_balance: bool = False,
     by: str = "",
 ) -> DraftResult:
     """`draft` with everything as JSON has it: `terms` are those of a `LaunchRequest` that differ from its defaults.
 
-    `lists` are paths, read by this `Choice`; or `list_of` names the draft whose list it has, which may be this one.
+    `lists` are paths or files with a name, read by this `Choice`; or `list_of` names the draft whose list it has, which
+    may be this one.
     Raises what `draft` raises.
     """
     read: list[Any] = list(lists)
@@ -149,12 +154,18 @@ async def draft_of_terms(
     if not read:
         raise UserError("a draft needs a list of numbers. Give one.")
     request = request_of(msgspec.json.encode(terms), campaign, read, by or os_user())
-    return await draft(session, replace(request, **(choice or {})), start_ms=start_ms, even_if_short=even_if_short)
+    return await draft(
+        session,
+        replace(request, **(choice or {})),
+        start_ms=start_ms,
+        even_if_short=even_if_short,
+        ask_balance=ask_balance,
+    )
 
 
 async def plan_draft(session: Session, campaign: str, *, by: str = "", progress: Progress = silent) -> Plan:
-    """What launching a draft now would do and cost. Raises UserError, LogError."""
-    with closing(await prepare_draft(session, campaign, by=by, progress=progress)) as prepared:
+    """What launching a draft now would do and cost, also before its approval. Raises UserError, LogError."""
+    with closing(await prepare_draft(session, campaign, by=by, to_launch=False, progress=progress)) as prepared:
         return prepared.plan
 
 
@@ -198,13 +209,20 @@ async def launched_before(session: Session, campaign: str) -> DraftLaunch | None
 
 
 async def prepare_draft(
-    session: Session, campaign: str, *, by: str = "", ask_balance: bool = True, progress: Progress = silent
+    session: Session,
+    campaign: str,
+    *,
+    by: str = "",
+    ask_balance: bool = True,
+    to_launch: bool = True,
+    progress: Progress = silent,
 ) -> PreparedLaunch:
-    """A launch of this draft, prepared. Raises UserError (also if it lacks an approval), LogError."""
+    """A launch of this draft, prepared. Raises UserError (`to_launch`: also if it lacks an approval), LogError."""
     known = find_draft_in(await read_campaigns(await session.log()), campaign)
     drafted, places = known.draft.drafted, _places(known.draft.drafted)
     check_draftable(campaign, known.campaign)
-    _check_approved(known.draft, session.places.approval.above)
+    if to_launch:
+        _check_approved(known.draft, session.places.approval.above)
     lists = [ListOnLog(await session.log(), campaign, each) for each in places.lists]
     planned = msgspec.json.decode(drafted.plan, type=_PlannedLists) if drafted.plan else None
     return await prepare(
@@ -248,7 +266,7 @@ def _check_approved(found: Draft, above: int | None) -> None:
         raise Conflict(
             f"{drafted.campaign} has {drafted.recipients:,} recipients; above {above:,} another person than its author "
             f"({drafted.by}) must approve it ([approval] above).{void} To approve: dispatcher campaign approve "
-            f"{drafted.campaign}"
+            f"{drafted.campaign} (by the API: POST /v1/campaigns/{drafted.campaign}:approve)"
         )
 
 

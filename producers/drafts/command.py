@@ -114,7 +114,7 @@ def launch_by_id(
     async def prepared(session: Session, progress: Progress) -> PreparedLaunch:
         from producers.drafts.api import prepare_draft
 
-        return await prepare_draft(session, campaign, progress=progress)
+        return await prepare_draft(session, campaign, to_launch=not dry_run, progress=progress)
 
     plan_ask_launch(
         config,

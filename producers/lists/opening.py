@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Se
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -52,6 +53,13 @@ class OpenedLater(Protocol):
         ...
 
 
+class NamedFile(msgspec.Struct, frozen=True):
+    """A file whose path is nobody's business: plans and errors call it `label`."""
+
+    path: str
+    label: str
+
+
 class Opened:
     """An open list, and its size in bytes where that is known. Use it as a context manager."""
 
@@ -74,7 +82,9 @@ class Opened:
     def _open(self, numbers: object, reading: Reading) -> OpenList:
         if isinstance(numbers, str | os.PathLike):
             name = os.fspath(numbers)
-            return self._open_stdin(reading) if name == STDIN else self._open_path(name, reading)
+            return self._open_stdin(reading) if name == STDIN else self._open_path(name, name, reading)
+        if isinstance(numbers, NamedFile):
+            return self._open_path(numbers.path, numbers.label, reading)
         if isinstance(numbers, bytes | bytearray | memoryview):
             return self._open_bytes(bytes(numbers), "the list", reading)
         if isinstance(numbers, OpenedLater):
@@ -95,22 +105,22 @@ class Opened:
         self._stack.callback(os.close, descriptor)
         return self._read(descriptor, label, reading)
 
-    def _open_path(self, name: str, reading: Reading) -> OpenList:
+    def _open_path(self, name: str, label: str, reading: Reading) -> OpenList:
         if not name:
             raise InputError("the path of the list is empty. Give a file: CSV, TSV, TXT, XLSX or Parquet.")
         path = Path(name)
         try:
             if path.is_dir():
-                raise InputError(f"{name} is a directory. Give a file: CSV, TSV, TXT, XLSX or Parquet.")
+                raise InputError(f"{label} is a directory. Give a file: CSV, TSV, TXT, XLSX or Parquet.")
             file = self._stack.enter_context(path.open("rb", buffering=0))
             self.bytes_total = path.stat().st_size
         except FileNotFoundError:
-            raise InputError(f"{name}: no such file.") from None
+            raise InputError(f"{label}: no such file.") from None
         except OSError as error:
             raise InputError(
-                f"{name} cannot be read ({error.strerror}). Check the path and its permissions."
+                f"{label} cannot be read ({error.strerror}). Check the path and its permissions."
             ) from error
-        return self._read(file.fileno(), name, reading)
+        return self._read(file.fileno(), label, reading)
 
     def _read(self, descriptor: int, label: str, reading: Reading) -> OpenList:
         found = _FromFile(descriptor, label, reading)

@@ -76,9 +76,9 @@ def list_command(revoked: bool, config: str | None, as_json: bool) -> None:
     elif not found:
         click.echo("no tokens. Make one: dispatcher token add NAME --scope SCOPE")
     else:
-        table = columns("token", "name", "made", "by", "valid", "scopes", prose=("scopes",))
+        table = columns("token", "name", "made", "by", "valid", "may do", prose=("may do",))
         for each in found:
-            table.add_row(each.token, each.name, clock(each.made_ms), each.by, _valid(each), ", ".join(each.scopes))
+            table.add_row(each.token, each.name, clock(each.made_ms), each.by, _valid(each), _scopes(each))
         console().print(table)
 
 
@@ -122,6 +122,11 @@ async def _revoke(config: str | None, token: str) -> TokenView:
 
 def _valid(token: TokenView) -> str:
     return f"revoked by {token.revoked_by}" if token.revoked_ms else _until(token.expires_ms)
+
+
+def _scopes(token: TokenView) -> str:
+    """The role that has exactly these scopes, else the scopes."""
+    return next((role for role, all_of in ROLES.items() if set(token.scopes) == all_of), " ".join(token.scopes))
 
 
 def _until(expires_ms: int) -> str:

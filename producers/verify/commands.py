@@ -49,6 +49,8 @@ def start(number: str, stream: str, key: str, config: str | None, as_json: bool)
         print_json(started)
     else:
         click.echo(started.says)
+        if started.result == "suppressed":
+            click.echo("See: dispatcher suppression list", err=True)
     if started.result not in ("sent", "repeated"):
         raise click.exceptions.Exit(NO)
 

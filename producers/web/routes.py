@@ -73,6 +73,8 @@ class Routes(Generic[AnyRoute]):
         route = node.methods.get("GET" if method == "HEAD" else method)
         if route is not None:
             return Found(route, values)
+        if ":" in values.get(node.name, ""):  # the verb is unknown
+            return NOT_FOUND
         there = {*node.methods, "OPTIONS"} | ({"HEAD"} if "GET" in node.methods else set())
         allow = ", ".join(sorted(there))
         return ReadyAnswer(204 if method == "OPTIONS" else 405, allow=allow)

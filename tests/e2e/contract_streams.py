@@ -27,6 +27,7 @@ from dispatcher.service.streams import StreamMessage, StreamRequest, append_mess
 from dispatcher.service.suppression import change_suppression
 from loadtest.sim.process import SpawnedSimulator, spawn
 from producers.campaigns.export_service import export_results
+from schemas.states import ON_LIST
 from tests.always import ALWAYS
 from tests.waiting import patience
 
@@ -130,6 +131,10 @@ class StreamContract:
             assert sorted(row["number"] for row in expired) == [str(FIRST + index) for index in EXPIRED]
             states = Counter(row["state"] for row in exported)
             assert (states["duplicate"], states["suppressed"], len(exported)) == (200, 50, MESSAGES + 200)
+            reasons = {row["meaning"] for row in exported if row["state"] == "suppressed"}
+            view = await first.read(lambda reader: reader.campaign("orders"))
+            assert view is not None
+            assert (reasons, view.suppressed_reasons) == ({ON_LIST}, {ON_LIST: 50})
             taken = {"accepted", "delivered", "failed"}
             assert {row["number"] for row in exported if row["state"] in taken and row not in expired} == set(texts)
             await first.close()

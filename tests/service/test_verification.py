@@ -185,7 +185,7 @@ async def test_codes_of_two_streams_are_told_apart_by_name(session: Session) -> 
     await opened(session, "pay")
     await start_verification(session, NUMBER, "login")
     await start_verification(session, NUMBER, "pay")
-    with pytest.raises(UserError, match=r'has codes of "pay" and "login". Name one: --stream pay'):
+    with pytest.raises(UserError, match=r'has codes of "pay" and "login". Name the stream'):
         await check_verification(session, NUMBER, "123456")
     right = await code(session, "login")
     assert not (await check_verification(session, NUMBER, right, stream="pay")).yes

@@ -32,7 +32,7 @@ from dispatcher.store.export.table_files import TIME, ZONE, write_table
 from dispatcher.store.meanings import Meaning, chinese_meaning, ids_per_part, meaning
 from dispatcher.store.pages import reported_from
 from dispatcher.store.port import CampaignView, Page, RejectPage, StoreReader
-from schemas.states import DUPLICATE, OUR_MEANINGS, State, rejected_state, shown_reason
+from schemas.states import DUPLICATE, State, our_meanings, rejected_state, shown_reason
 
 Format = Literal["csv", "xlsx", "ndjson", "parquet"]
 Language = Literal["en", "zh"]
@@ -113,7 +113,8 @@ def export(
     Raises StoreError, and OSError from `out`. While a campaign runs, each batch is of its own moment.
     """
     now_ms = clock.now_ms() if now_ms is None else now_ms
-    words = _Words(language, meanings or (meaning if language == "en" else chinese_meaning), columns, number_header)
+    meanings = meanings or (meaning if language == "en" else chinese_meaning)
+    words = _Words(language, meanings, columns, number_header, of_stream=view.stream is not None)
     frames = _Frames(reader, view, states, words, wrote, texts, columns, now_ms)
     write_table(frames, frames.schema, out, kind)
     return frames.rows
@@ -122,14 +123,23 @@ def export(
 class _Words:
     """How things are called in the language of the export."""
 
-    def __init__(self, language: Language, meanings: Meaning, columns: ListColumns | None, number_header: str) -> None:
+    def __init__(
+        self,
+        language: Language,
+        meanings: Meaning,
+        columns: ListColumns | None,
+        number_header: str,
+        *,
+        of_stream: bool,
+    ) -> None:
         self.meanings: Final = meanings
         is_english = language == "en"
         self.states: Final = {word: word if is_english else chinese.STATES[word] for word in (*STATES, *REJECTED)}
         self.recipients: Final = pl.Series([self.states[state.word] for state in State])
         self.unknown: Final = UNKNOWN_MEANING if is_english else chinese.UNKNOWN_MEANING
         self.reason: Final = _as_it_is if is_english else chinese.reason
-        self.left_out: Final = {state: self.reason(words) for state, words in OUR_MEANINGS.items()}
+        ours = our_meanings(of_stream=of_stream)
+        self.left_out: Final = {state: self.reason(words) for state, words in ours.items()}
         self._headers: Final = {name: name if is_english else chinese.HEADERS[name] for name in _ALL}
         if number_header:
             self._headers["number"] = number_header
@@ -205,7 +215,7 @@ class _Frames:
     def _recipients(self, page: Page) -> pl.DataFrame:
         frame = pl.DataFrame(
             {
-                "number": _wire(page.numbers),
+                "number": wire_column(page.numbers),
                 "state": self._words.recipients.gather(page.states),
                 "code": _texts(page.codes).gather(page.code_index),
                 "meaning": self._meaning_column(page),
@@ -275,7 +285,8 @@ def _texts(texts: list[str]) -> pl.Series:
     return pl.Series([text or None for text in texts], dtype=pl.String)
 
 
-def _wire(numbers: NDArray[np.int64]) -> pl.Series:
+def wire_column(numbers: NDArray[np.int64]) -> pl.Series:
+    """The numbers as people write them; null for 0."""
     if phone_numbers.is_domestic(numbers).all():
         return pl.Series(numbers).cast(pl.String)
     return pl.Series([to_wire(number) if number else None for number in numbers.tolist()], dtype=pl.String)

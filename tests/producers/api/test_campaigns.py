@@ -18,7 +18,15 @@ async def test_a_campaign_is_sent_planned_launched_paused_and_read(tmp_path: Pat
         assert (put.status, put.json["state"], put.json["list"]["complete"]) == (201, "open", True)
         plan = await api.call("POST", "/v1/campaigns/may:plan")
         assert (plan.status, plan.json["recipients"], plan.json["invalid_reasons"]) == (200, 20, {"no number": 1})
-        assert (await api.call("GET", "/v1/campaigns/may")).json["state"] == "draft"
+        again = await api.call("POST", "/v1/campaigns/may:plan")
+        moments = ("starts_at_ms", "finish_at_ms", "alone_finish_at_ms")
+        assert [{**each.json, **dict.fromkeys(moments)} for each in (plan, again)] == [
+            {**plan.json, **dict.fromkeys(moments)}
+        ] * 2
+        draft = await api.call("GET", "/v1/campaigns/may")
+        assert draft.json["state"] == "draft"
+        assert plan.json["source"] == draft.json["draft"]["plan"]["source"] == "the uploaded list"
+        assert str(tmp_path) not in (plan.body + again.body + draft.body).decode()
         launched = await api.call("POST", "/v1/campaigns/may:launch")
         assert (launched.status, launched.json["already_launched"], launched.json["recipients"]) == (200, False, 20)
         again = await api.call("POST", "/v1/campaigns/may:launch")
@@ -40,9 +48,13 @@ async def test_a_campaign_is_sent_planned_launched_paused_and_read(tmp_path: Pat
         assert [line["recipient"]["state"] for line in lines[:-1]] == ["queued"] * 20
         assert lines[0]["recipient"]["number"] == "138****8000"
         assert lines[-1] == {"after": ""}
+        for query in ("state=invalid,queued", "state=invalid&state=queued"):
+            both = (await api.call("GET", f"/v1/campaigns/may/results?{query}")).body.splitlines()
+            assert [next(iter(json.loads(line))) for line in both] == ["recipient"] * 20 + ["set_aside", "after"]
         audited = (await api.call("GET", "/v1/audit?search=campaign")).json["entries"]
         assert [(each["action"], each["target"], each["by"]) for each in reversed(audited)] == [
             ("campaign terms", "may", "shop"),
+            ("campaign plan", "may", "shop"),
             ("campaign plan", "may", "shop"),
             ("campaign launch", "may", "shop"),
             ("campaign launch", "may", "shop"),
@@ -88,8 +100,12 @@ async def test_a_draft_of_many_needs_the_approval_of_another_person(tmp_path: Pa
     async with served(tmp_path) as api:
         numbers = [f"1380013{number:04}" for number in range(1_001)]
         await api.call("PUT", "/v1/campaigns/may", TERMS | {"numbers": numbers})
+        planned = await api.call("POST", "/v1/campaigns/may:plan")
+        again = await api.call("POST", "/v1/campaigns/may:plan")
+        assert (planned.status, again.status, again.json["recipients"]) == (200, 200, 1_001)
         refused = await api.call("POST", "/v1/campaigns/may:launch")
         assert (refused.status, refused.kind) == (409, "conflict")
+        assert "POST /v1/campaigns/may:approve" in refused.json["detail"]
         own = await api.call("POST", "/v1/campaigns/may:approve")
         assert (own.status, own.kind) == (409, "conflict")
         assert (await api.caller("other")("POST", "/v1/campaigns/may:approve")).json["approved_by"] == "other"
@@ -171,10 +187,13 @@ async def test_a_damaged_list_is_named_and_nothing_is_drafted(tmp_path: Path):
         for media, encoding, data in [
             ("text/csv", "gzip", gzip.compress(b"phone\n13800138000\n")[:-9]),
             ("text/csv", "gzip", b"not gzip"),
+            ("text/csv", "", b"phone\nnothing\n"),
+            ("text/csv", "", b"phone\n"),
             ("application/x-ndjson", "", b"{]\n"),
         ]:
             headers = {"Content-Type": media} | ({"Content-Encoding": encoding} if encoding else {})
             await api.call("PUT", "/v1/campaigns/may/recipients", data=data, headers=headers)
             refused = await api.call("POST", "/v1/campaigns/may:plan")
             assert (refused.status, refused.kind) == (422, "unusable"), refused.body
+            assert str(tmp_path) not in refused.json["detail"]
         assert (await api.call("GET", "/v1/campaigns/may")).json["state"] == "open"

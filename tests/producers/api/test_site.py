@@ -86,6 +86,10 @@ MISTAKES = [
     ("GET", "/v1/campaigns/none", {}, b"", 404, "not-found", None),
     ("GET", "/v1/accounts/none/codes", {}, b"", 404, "not-found", None),
     ("DELETE", "/v1/campaigns/may", {}, b"", 405, "wrong-method", None),
+    ("POST", "/v1/campaigns/may", {}, b"", 405, "wrong-method", None),
+    ("POST", "/v1/campaigns/may:frob", {}, b"", 404, "not-found", None),
+    ("POST", "/v1/campaigns/may%3Afrob", {}, b"", 404, "not-found", None),
+    ("GET", "/v1/campaigns/may:plan", {}, b"", 405, "wrong-method", None),
     ("GET", "/v1/campaigns?limit=x", {}, b"", 422, "invalid", {"parameter": "limit"}),
     ("GET", "/v1/campaigns?limit=0", {}, b"", 422, "invalid", {"parameter": "limit"}),
     ("GET", "/v1/campaigns?limit=1&limit=2", {}, b"", 422, "invalid", None),
@@ -103,6 +107,10 @@ MISTAKES = [
     ("PUT", "/v1/campaigns/may", {}, b'"' + b"x" * 1_048_577 + b'"', 413, "too-large", None),
     ("PUT", "/v1/campaigns/may", {"Content-Encoding": "gzip"}, b"no gzip", 400, "broken", None),
     ("PUT", "/v1/campaigns/%2e%2e%2fmay", {}, json.dumps(TERMS).encode(), 422, "invalid", None),
+    ("PUT", "/v1/campaigns/may", {}, b'{"text":"x","route":["spring","no"]}', 422, "invalid", {"pointer": "/route/1"}),
+    ("PUT", "/v1/streams/may", {}, b'{"text":"x","route":["no"]}', 422, "invalid", {"pointer": "/route/0"}),
+    ("POST", "/v1/campaigns/may:follow-up", {}, b'{"to":["left"],"route":["no"]}',
+     422, "invalid", {"pointer": "/route/0"}),
     ("PUT", "/v1/campaigns/may/weight", {}, b'{"weight":2}', 404, "not-found", None),
     ("PUT", "/v1/campaigns/may/weight", {}, b"{}", 422, "unusable", None),
     ("POST", "/v1/suppression", {}, b'{"numbers":["nonsense"]}', 422, "unusable", None),
@@ -150,9 +158,14 @@ ERRORS = [
 
 @pytest.mark.parametrize(("error", "status"), ERRORS, ids=lambda each: type(each).__name__)
 def test_the_class_of_an_error_decides_its_problem(error, status):
-    problem = problem_of(error)
+    problem = problem_of(error, "")
     assert problem.answer().status == status
     assert "secret" not in problem.detail
+
+
+def test_a_problem_has_no_path_of_the_server():
+    error = ConfigError("/etc/dispatcher.toml: [account.spring] has no password.")
+    assert problem_of(error, "/etc/dispatcher.toml").detail == "the configuration: [account.spring] has no password."
 
 
 def test_a_caller_gets_its_rate_back_with_time_and_no_other_loses_by_it():

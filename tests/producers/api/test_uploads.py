@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import hashlib
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from producers.api.uploads import KEPT_S, Uploads
 from tests.producers.api.api_kit import NUMBERS, TERMS, ServedApi, served
 from tests.producers.web.web_clients import until
 
@@ -77,14 +81,86 @@ async def test_parts_are_put_by_content_range_and_the_last_byte_completes_the_li
         assert found.json["complete"] == (first + len(part) == len(LIST))
 
 
-async def test_a_part_behind_the_end_is_refused_and_one_before_it_replaces_what_came(api):
-    await api.call("PUT", PATH, data=b"phone\nwrong", headers=CSV | {"Upload-Complete": "?0"})
-    refused = await api.call("PATCH", PATH, data=b"x", headers=CSV | {"Upload-Offset": "12"})
-    assert (refused.status, refused.kind, refused.headers["Upload-Offset"]) == (409, "wrong-offset", "11")
-    found = await api.call(
-        "PATCH", PATH, data=LIST[6:], headers=CSV | {"Upload-Offset": "6", "Repr-Digest": digest(LIST)}
-    )
+async def test_a_part_that_does_not_begin_at_the_end_is_refused_and_changes_nothing(api):
+    await api.call("PUT", PATH, data=LIST[:11], headers=CSV | {"Upload-Complete": "?0"})
+    for method, where in [
+        ("PATCH", {"Upload-Offset": "12"}),
+        ("PATCH", {"Upload-Offset": "5"}),
+        ("PATCH", {"Upload-Offset": "0"}),
+        ("PATCH", {}),
+        ("PUT", {"Upload-Offset": "5"}),
+        ("PUT", {"Content-Range": "bytes 5-5/6"}),
+    ]:
+        refused = await api.call(method, PATH, data=b"x", headers=CSV | where)
+        assert (refused.status, refused.kind) == (409, "wrong-offset"), where
+        assert (refused.headers["Upload-Offset"], refused.headers["Upload-Complete"]) == ("11", "?0")
+    rest = {"Upload-Offset": "11", "Repr-Digest": digest(LIST)}
+    found = await api.call("PATCH", PATH, data=LIST[11:], headers=CSV | rest)
     assert (found.status, found.json["complete"]) == (200, True)
+    refused = await api.call("PATCH", PATH, data=b"x", headers=CSV | {"Upload-Offset": str(len(LIST))})
+    assert (refused.status, refused.headers["Upload-Complete"]) == (409, "?1")
+    assert (await api.call("GET", PATH)).json["complete"] is True
+
+
+async def test_a_part_keeps_the_type_and_the_encoding_with_which_its_list_began(api):
+    await api.call("PUT", "/v1/campaigns/may", TERMS)
+    packed = gzip.compress(LIST)
+    begins = CSV | {"Content-Encoding": "gzip", "Upload-Complete": "?0"}
+    await api.call("PUT", PATH, data=packed[:20], headers=begins)
+    at = {"Upload-Offset": "20", "Content-Type": "application/partial-upload"}
+    other = await api.call(
+        "PATCH", PATH, data=packed[20:], headers=at | {"Content-Type": "application/x-www-form-urlencoded"}
+    )
+    assert (other.status, other.kind) == (415, "wrong-media")
+    assert "application/partial-upload" in other.json["detail"]
+    found = (await api.call("PATCH", PATH, data=packed[20:], headers=at)).json
+    assert (found["complete"], found["content_type"], found["content_encoding"]) == (True, "text/csv", "gzip")
+    assert (await api.call("POST", "/v1/campaigns/may:plan")).json["recipients"] == 20
+
+
+async def test_a_part_of_another_encoding_is_refused(api):
+    await api.call("PUT", PATH, data=LIST[:20], headers=CSV | {"Upload-Complete": "?0"})
+    packed = CSV | {"Upload-Offset": "20", "Content-Encoding": "gzip"}
+    refused = await api.call("PATCH", PATH, data=gzip.compress(LIST[20:]), headers=packed)
+    assert (refused.status, refused.kind) == (422, "invalid")
+    assert (await api.call("GET", PATH)).json["bytes"] == 20
+
+
+async def test_a_list_whose_digest_was_wrong_is_not_called_incomplete(api):
+    await api.call("PUT", "/v1/campaigns/may", TERMS)
+    await api.call("PUT", PATH, data=LIST, headers=CSV | {"Repr-Digest": digest(LIST + b"x")})
+    refused = await api.call("POST", "/v1/campaigns/may:plan")
+    assert (refused.status, refused.kind) == (409, "conflict")
+    assert refused.json["detail"].startswith("The digest of the list was wrong")
+    await api.call("PUT", PATH, data=LIST, headers=CSV)
+    assert (await api.call("POST", "/v1/campaigns/may:plan")).status == 200
+
+
+async def test_what_was_not_touched_for_long_is_deleted_at_the_start_and_then_now_and_again(tmp_path: Path):
+    old, new = tmp_path / "c-old", tmp_path / "c-new"
+    for each in (old, new):
+        each.mkdir()
+        (each / "list").write_bytes(LIST)
+
+    def age(folder: Path) -> None:
+        for each in (folder / "list", folder):
+            os.utime(each, (time.time() - KEPT_S - 60,) * 2)
+
+    age(old)
+    cleaning = asyncio.create_task(Uploads(tmp_path, 1_000).keep_clean(every_s=0.01))
+    await until(lambda: not old.exists())
+    assert new.exists()
+    age(new)
+    await until(lambda: not new.exists())
+    cleaning.cancel()
+
+
+async def test_the_site_cleans_the_uploads_when_it_starts(tmp_path: Path):
+    old = tmp_path / "results.db-uploads" / "c-old"
+    old.mkdir(parents=True)
+    os.utime(old, (time.time() - KEPT_S - 60,) * 2)
+    async with served(tmp_path):
+        await until(lambda: not old.exists())
 
 
 async def test_bytes_with_another_digest_are_not_kept(api):
@@ -93,7 +169,8 @@ async def test_bytes_with_another_digest_are_not_kept(api):
     assert (await api.call("HEAD", PATH)).headers["Upload-Offset"] == "0"
     whole = await api.call("PUT", PATH, data=LIST, headers=CSV | {"Repr-Digest": digest(LIST + b"x")})
     assert (whole.status, whole.kind) == (422, "wrong-digest")
-    assert (await api.call("GET", PATH)).json["complete"] is False
+    state = (await api.call("GET", PATH)).json
+    assert (state["complete"], state["bytes"], state["wrong_digest"]) == (False, 0, True)
 
 
 async def test_a_newer_upload_ends_an_older_one_that_hangs(api):

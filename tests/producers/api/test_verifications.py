@@ -34,7 +34,18 @@ async def test_a_code_is_sent_and_is_right_once(tmp_path: Path):
             await api.call("POST", "/v1/verifications:check", each) for each in (typed | {"code": "x"}, typed, typed)
         ]
         assert [(each.status, each.json["yes"]) for each in answers] == [(200, False), (200, True), (200, False)]
+        over = await api.call("POST", "/v1/verifications", WANTED, headers=key)
+        assert (over.status, over.kind) == (409, "conflict")
         await api.call("POST", "/v1/verifications", WANTED)
         many = await api.call("POST", "/v1/verifications", WANTED)
         assert (many.status, many.kind) == (429, "too-fast")
         assert int(many.headers["Retry-After"]) > 60
+
+
+async def test_a_suppressed_number_gets_no_code_and_no_202(tmp_path: Path):
+    async with served(tmp_path) as api:
+        await api.call("PUT", "/v1/streams/login", TERMS)
+        await api.call("POST", "/v1/suppression", {"numbers": [NUMBER]})
+        refused = await api.call("POST", "/v1/verifications", WANTED)
+        assert (refused.status, refused.kind) == (409, "conflict")
+        assert refused.json["detail"] == f"{NUMBER} is on the suppression list, so it gets no code."

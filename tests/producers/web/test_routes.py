@@ -50,6 +50,7 @@ MISSED = [
     ("GET", "/v1/campaigns/%FF", 404, b""),
     ("GET", "/" + "v1/" * 1_000, 404, b""),
     ("GET", "", 404, b""),
+    ("POST", "/v1/campaigns/may:frob", 404, b""),
     ("POST", "/v1/campaigns", 405, b"Allow: GET, HEAD, OPTIONS\r\n"),
     ("DELETE", "/v1/campaigns/may", 405, b"Allow: GET, HEAD, OPTIONS, PUT\r\n"),
     ("GET", "/v1/campaigns/may:launch", 405, b"Allow: OPTIONS, POST\r\n"),

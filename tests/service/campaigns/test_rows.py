@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.rows import RowsWanted, campaign_rows, masked_value
+from dispatcher.service.campaigns.rows import CampaignRows, RowLine, RowsWanted, campaign_rows, masked_value, row_lines
 from dispatcher.service.session import Session, open_session
 from schemas.records import Effect
 from tests.service.place import ACCOUNT, FIRST, configured, launched
@@ -43,6 +45,44 @@ async def test_every_row_behind_a_figure_is_on_one_page(tmp_path: Path) -> None:
         assert shown.after == "r-0-3"
         [aside] = (await campaign_rows(session, "may", RowsWanted(states=frozenset({"invalid"})))).set_aside
         assert (aside.line, aside.value, aside.reason) == (8, "no number", "no number")
+
+
+async def test_lines_are_the_rows_of_all_pages_and_the_position_of_each_next_page(tmp_path: Path) -> None:
+    async with open_session(configured(tmp_path)) as session:
+        assert (await launched(session, "may", recipients=9, waves="3, rest")).batches == 2
+        lane = Lane(await session.log(), ACCOUNT)
+        await lane.owned()
+        await lane.outcome(await lane.intent("may", 1, 1), Effect.ACCEPTED, vendor_id='7"7')
+        await lane.outcome(await lane.intent("may", 2, 1), Effect.FAILED)
+        for states in (
+            frozenset[str](),
+            frozenset({"queued", "invalid"}),
+            frozenset({"failed"}),
+            frozenset({"delivered"}),
+        ):
+            for limit in (1, 2, 4, 9, 100):
+                for unmasked in (False, True):
+                    wanted = RowsWanted(states=states, limit=limit)
+                    lines = [piece async for piece in await row_lines(session, "may", wanted, unmasked=unmasked)]
+                    expected, page = list[RowLine](), CampaignRows(campaign="", recipients=[], set_aside=[], after="")
+                    while page.after or not expected:
+                        wanted = replace(wanted, after=page.after)
+                        page = await campaign_rows(session, "may", wanted, unmasked=unmasked)
+                        expected += [RowLine(recipient=row) for row in page.recipients]
+                        expected += [RowLine(set_aside=row) for row in page.set_aside]
+                        expected.append(RowLine(after=page.after))
+                    assert b"".join(lines) == msgspec.json.Encoder().encode_lines(expected)
+
+
+async def test_lines_continue_at_a_position(tmp_path: Path) -> None:
+    async with open_session(configured(tmp_path)) as session:
+        await launched(session, "may", recipients=8)
+        wanted = RowsWanted(states=frozenset({"queued", "invalid"}), limit=2)
+        whole = b"".join([piece async for piece in await row_lines(session, "may", wanted)])
+        for place in (b"r-0-4", b"s-0-0"):
+            _, rest = whole.split(b'{"after":"%b"}\n' % place)
+            again = await row_lines(session, "may", replace(wanted, after=place.decode()))
+            assert b"".join([piece async for piece in again]) == rest
 
 
 async def test_rows_are_narrowed_to_an_account_and_a_code(tmp_path: Path) -> None:
