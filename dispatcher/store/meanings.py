@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dispatcher.store.views import Source
 from schemas.states import EXPIRED
 
 if TYPE_CHECKING:
     from dispatcher.vendors.seam.outcomes import Codes, ReportCodes
+
+EXPIRED_ADVICE: Final = "send it earlier, or give it more time"
 
 Meaning = Callable[[str, Source, str], str]
 """(vendor tag, which table, code) -> its meaning, or "" if unknown."""
@@ -33,6 +35,8 @@ def chinese_meaning(vendor: str, source: Source, code: str) -> str:
 
 def advice(vendor: str, source: Source, code: str) -> str:
     """Advice in a few words; "" if there is none."""
+    if (source, code) == ("submit", EXPIRED):
+        return EXPIRED_ADVICE
     table = _table(vendor, source)
     return table.advice(code) if table is not None and code else ""
 

@@ -29,6 +29,7 @@ from dispatcher.terminal.progress import SHARES, held_words
 from dispatcher.terminal.waves import wave_parts
 from dispatcher.wording import clock, counted, day_of, duration, listed
 from schemas.records import Follows
+from schemas.states import EXPIRED
 
 FAILURES_SHOWN: Final = 20
 TEXT_CHARS_SHOWN: Final = 200
@@ -129,8 +130,10 @@ def _definition(view: ShownCampaign) -> Table:
         table.add_row("follows", f"{view.follows.campaign}: {followed(view.follows)}")
     if view.stream is not None:
         table.add_row("stream", stream_words(view.stream))
-    of = {leg.account: leg.recipients or view.accounts[leg.account].recipients for leg in view.legs}
-    route = ", ".join(f"{leg.account} ({leg.vendor}): {of[leg.account]:,} recipients" for leg in view.legs)
+    of = {leg.account: f"{leg.recipients or view.accounts[leg.account].recipients:,} recipients" for leg in view.legs}
+    if view.stream is not None:
+        of = {leg.account: counted(view.accounts[leg.account].rows, "message") for leg in view.legs}
+    route = ", ".join(f"{leg.account} ({leg.vendor}): {of[leg.account]}" for leg in view.legs)
     if view.deferred_of:
         table.add_row("deferred", f"of {view.deferred_of}: who was over the frequency cap then")
     for index, each in enumerate(view.deferred):
@@ -193,11 +196,12 @@ def stream_words(stream: StreamView) -> str:
 
 def _days(stream: StreamView) -> Table:
     seen = [share for share in SHARES if share.always or any(share.size(day.counts) for day in stream.days)]
-    names = ("day", "messages", *(share.word for share in seen), "expired", "repeated")
+    names = ("day", "messages", *(share.word for share in seen), "suppressed", "repeated", "expired (failed)")
     table = columns(*names, right=frozenset(range(1, len(names))))
     for day in stream.days:
-        sizes = (f"{share.size(day.counts):,}" for share in seen)
-        table.add_row(day.day, f"{day.counts.rows:,}", *sizes, f"{day.expired:,}", f"{day.counts.duplicate:,}")
+        sizes = [share.size(day.counts) for share in seen]
+        figures = (day.counts.rows, *sizes, day.counts.suppressed, day.counts.duplicate, day.expired)
+        table.add_row(day.day, *(f"{figure:,}" for figure in figures))
     return table
 
 
@@ -245,8 +249,11 @@ def _cost(view: ShownCampaign, cost: CampaignCost) -> str:
     planned = f"{yuan(cost.planned_micro_yuan)} planned{missing}"
     if cost.spent_micro_yuan is None or cost.open_micro_yuan is None:
         day = day_of(view.launched_ms)
-        return f"{planned}; so far: dispatcher report spend --from {day} --by campaign"
+        so_far = f"so far: dispatcher report spend --from {day} --by campaign"
+        return f"{planned}; {so_far}" if view.stream is None else f"{so_far}{missing}"
     maybe = f", {yuan(cost.open_micro_yuan)} more are unknown or under way" if cost.open_micro_yuan else ""
+    if view.stream is not None:  # nothing is planned before its messages come
+        return f"{yuan(cost.spent_micro_yuan)} so far{maybe}{missing}"
     return f"{yuan(cost.spent_micro_yuan)} so far{maybe}; {planned}"
 
 
@@ -292,10 +299,10 @@ def _failures(view: CampaignView) -> Table:
     table = columns(*names, right=frozenset({0}), prose={"meaning", "what to do"})
     by_size = sorted(view.failures, key=lambda failure: -failure.recipients)
     for failure in by_size[:FAILURES_SHOWN]:
-        said = "report" if failure.source == "report" else "answer to the submit"
-        table.add_row(
-            f"{failure.recipients:,}", failure.code, failure.meaning, failure.advice, f"{failure.account}, {said}"
-        )
+        said = f"{failure.account}, {'report' if failure.source == 'report' else 'answer to the submit'}"
+        if (failure.source, failure.code) == ("submit", EXPIRED):
+            said = "dispatcher"
+        table.add_row(f"{failure.recipients:,}", failure.code, failure.meaning, failure.advice, said)
     rest = by_size[FAILURES_SHOWN:]
     if rest:
         table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "", "")

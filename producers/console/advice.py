@@ -16,6 +16,7 @@ ADVICE: Final = (
     N_("ask the operator"),
     N_("ask the operator for its version"),
     N_("ask the vendor"),
+    N_("send it earlier, or give it more time"),
     N_("ask the vendor for this kind"),
     N_("ask the vendor to unlock it"),
     N_("ask the vendor which one"),

@@ -273,7 +273,7 @@ async def _send(config: str | None, stream: str, messages: Iterable[StreamMessag
 
 
 def _say(done: SendResult, stream: str) -> None:
-    parts = [f"{counted(done.taken, 'message')} taken"]
+    parts = [f"{counted(done.taken, 'message')} on the log, each key is sent once"]
     if done.already_there:
         parts.append(f"{done.already_there:,} there already")
     if done.refused:

@@ -100,6 +100,13 @@ def test_failures_are_shown_with_their_meaning_by_account(folder: Path) -> None:
     assert (failure["code"], failure["recipients"], failure["source"]) == ("105", 3, "submit")
 
 
+def test_what_was_not_sent_in_time_is_no_answer_of_a_vendor(folder: Path) -> None:
+    launched(folder, "may")
+    journal(folder, intent("may", 3), outcome(1, "failed", code="expired"))
+    page = " ".join(said("campaign", "show", "may").split())
+    assert "3 expired its time was over before it was sent send it earlier, or give it more time dispatcher" in page
+
+
 @pytest.mark.parametrize(("changed", "did"), [(True, "is not paused any longer"), (False, "was not paused")])
 def test_resuming_a_campaign_that_stays_held_says_until_when_and_why(changed: bool, did: str) -> None:
     done = ControlResult(

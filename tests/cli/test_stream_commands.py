@@ -30,7 +30,7 @@ def test_a_stream_is_opened_fed_shown_and_closed(place: Path) -> None:
     assert "is open" in run(*OPEN).stdout
     assert "was open already" in run(*OPEN).stdout
     sent = run("stream", "send", "codes", "13800138000", "--key", "a", "--value", "code=4711")
-    assert sent.stdout == "stream codes: 1 message taken.\n"
+    assert sent.stdout == "stream codes: 1 message on the log, each key is sent once.\n"
     lines = [{"number": "13800138001", "key": key, "values": {"code": "1"}} for key in ("b", "b", "c")]
     (place / "some.ndjson").write_text("\n".join(json.dumps(line) for line in lines))
     answers = run("stream", "send", "codes", "--file", "some.ndjson", "--json").stdout.splitlines()
@@ -41,6 +41,11 @@ def test_a_stream_is_opened_fed_shown_and_closed(place: Path) -> None:
     shown = run("campaign", "show", "codes").stdout
     assert "3 rows = 3 queued" in shown
     assert "takes messages" in shown
+    assert "spring (batch-a): 3 messages" in " ".join(shown.split())
+    assert "planned" not in shown
+    [names, figures] = [line.split() for line in shown.splitlines() if line.startswith(("day ", "20"))]
+    assert names[-4:] == ["suppressed", "repeated", "expired", "(failed)"]
+    assert int(figures[1]) == sum(map(int, figures[2:-1]))
     view = json.loads(run("campaign", "show", "codes", "--json").stdout)
     assert [day["counts"]["queued"] for day in view["stream"]["days"]] == [3]
     assert "takes no more messages" in run("stream", "close", "codes").stdout

@@ -17,6 +17,7 @@ from dispatcher.i18n import language_is
 from dispatcher.service.campaigns.hindrances import AccountStop
 from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.service.people.words import ACTION_WORDS
+from dispatcher.store.meanings import EXPIRED_ADVICE
 from dispatcher.store.views import CampaignView, StreamDay, StreamView
 from dispatcher.vendors import registry
 from producers.api.routes import OPERATIONS
@@ -84,7 +85,7 @@ def test_each_order_of_a_form_has_words_for_the_audit_trail() -> None:
 
 
 def test_every_advice_of_the_code_tables_is_in_the_catalogue() -> None:
-    told = set(OF_NUMBERS.values())
+    told = {*OF_NUMBERS.values(), EXPIRED_ADVICE}
     for tag in VENDORS:
         vendor = registry.known(tag)
         assert vendor is not None

@@ -17,6 +17,7 @@ from dispatcher.core.verification import CodeKeys
 from schemas.batch import Values
 from schemas.records import CodeMade
 
+MASKED: Final = "******"
 _REFERENCE: Final = re.compile("⟦code ([0-9a-f]+) ([0-9a-f]+) ([0-9]+) ([!-~]+)⟧")
 
 
@@ -46,6 +47,11 @@ def revealed(values: Values, numbers: Numbers, keys: CodeKeys) -> Values:
             ]
         )
     return packed(values.names, columns)
+
+
+def masked(text: str) -> str:
+    """The text as people see it who may not see codes."""
+    return _REFERENCE.sub(MASKED, text) if "⟦code " in text else text
 
 
 def packed(names: tuple[str, ...], columns: Sequence[Sequence[str]]) -> Values:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dispatcher.config.places import Places
 from dispatcher.core.messages.template import Template, parse
+from dispatcher.core.streams.hidden_codes import masked
 from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.batch_on_log import BatchOnLog, batch_on_log
 from dispatcher.log.opening import open_log
@@ -183,5 +184,5 @@ def _column(values: Values, index: int, places: np.ndarray[tuple[int], np.dtype[
     """These recipients' values of one variable."""
     starts = [0, *np.frombuffer(values.ends[index], "<u4").tolist()]
     text = values.texts[index]
-    entries = [text[start:end].decode() for start, end in pairwise(starts)]
+    entries = [masked(text[start:end].decode()) for start, end in pairwise(starts)]
     return pl.Series(entries, dtype=pl.String).gather(np.frombuffer(values.rows[index], "<u2")[places])
