@@ -80,7 +80,7 @@ def _query(path: str, permission: str, handler: Any, summary: str, group: str, a
     )
 
 
-def _upload(method: str, summary: str) -> Operation:
+def _upload(method: str, summary: str, media: tuple[str, ...]) -> Operation:
     return Operation(
         method=method,
         path=f"{_CAMPAIGN}/recipients",
@@ -88,7 +88,7 @@ def _upload(method: str, summary: str) -> Operation:
         handler=recipients.receive,
         summary=summary,
         group="campaigns",
-        body_media=recipients.PART_MEDIA,
+        body_media=media,
         answer=UploadedList,
         problems=("wrong-offset", "wrong-digest", "other-content", "full"),
         audited="campaign upload",
@@ -138,8 +138,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         UploadedList,
         problems=("not-found",),
     ),
-    _upload("PUT", N_("Upload the list, or a part of it with Content-Range")),
-    _upload("PATCH", N_("Continue the upload of a list at Upload-Offset")),
+    _upload("PUT", N_("Upload the list, or a part of it with Content-Range"), recipients.MEDIA),
+    _upload("PATCH", N_("Continue the upload of a list at Upload-Offset"), recipients.PART_MEDIA),
     _order(
         "plan",
         campaigns.plan,
