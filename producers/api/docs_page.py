@@ -96,6 +96,9 @@ def _curl(path: str, method: str, operation: dict[str, Any], schemas: dict[str, 
     if "application/json" in content:
         example = msgspec.json.encode(_example(_body_schema(operation), schemas)).decode()
         lines += ['  -H "Content-Type: application/json"', f"  -d '{example}'"]
+    elif method == "PATCH":
+        lines += [f'  -H "Content-Type: {next(iter(content))}"', '  -H "Upload-Offset: 1048576"']
+        lines += ["  --data-binary @rest-of-list.csv"]
     elif content:
         lines += ['  -H "Content-Type: text/csv"', "  --data-binary @list.csv"]
     return " \\\n".join(lines)

@@ -277,6 +277,7 @@ async def test_the_page_and_the_document_are_in_the_language_that_is_asked_for(t
             assert words in page
             assert "script" not in answer.headers["Content-Security-Policy"]
             assert page.count("curl -X") == len(OPERATIONS)
+            assert "application/partial-upload" in page
             document = (await api.call("GET", "/v1/openapi.json", headers={"Accept-Language": language})).json
             assert document["openapi"] == "3.1.0"
         assert (await api.call("GET", "/v1/docs.css")).headers["Content-Type"].startswith("text/css")
