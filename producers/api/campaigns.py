@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from dispatcher.config.file import Config
 from dispatcher.errors import UserError
@@ -236,13 +236,30 @@ async def _state(call: Call) -> CampaignState:
     terms = None if kept is None else kept.terms
     if known is not None and known.launched is not None:
         shown = await show_campaign(call.session, campaign)
+        shown = replace(shown, lists=tuple(_names(each) for each in shown.lists))
         return CampaignState(campaign=campaign, state="launched", terms=terms, launched=shown)
     if known is not None and known.draft is not None:
         draft = await find_draft(call.session, campaign)
+        if draft is not None:
+            draft = replace(draft, plan=_without_folders(draft.plan))
         return CampaignState(campaign=campaign, state="draft", terms=terms, list=uploaded, draft=draft)
     if kept is None and uploaded is None:
         await show_campaign(call.session, campaign)  # says that there is none
     return CampaignState(campaign=campaign, state="open", terms=terms, list=uploaded)
+
+
+def _without_folders(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan with the names of its lists alone: folders are this machine's."""
+    found = dict(plan)
+    if "source" in plan:
+        found["source"] = _names(plan["source"])
+    if "lists" in plan:
+        found["lists"] = [each | {"source": _names(each["source"])} for each in plan["lists"]]
+    return found
+
+
+def _names(paths: str) -> str:
+    return ", ".join(each.rpartition("/")[2] for each in paths.split(", "))
 
 
 async def timeline(call: Call) -> Timeline:
@@ -298,7 +315,7 @@ async def _new_draft(call: Call, *, ask_balance: bool = False) -> dict[str, Any]
                 by=kept.by,
                 ask_balance=ask_balance,
             )
-            uploads.keep_terms(campaign, msgspec.structs.replace(kept, drafted_list=uploaded.sha256))
+            uploads.keep_terms(campaign, replace(kept, drafted_list=uploaded.sha256))
     finally:
         if not lock.locked():
             _drafting.pop(campaign, None)
@@ -309,7 +326,8 @@ async def plan(call: Call) -> Any:
     made = await _new_draft(call, ask_balance=True)
     if made is not None:
         return made["plan"]
-    return await call.api.call_service("plan_draft", campaign=call.values["id"], by=call.by)
+    found = await call.api.call_service("plan_draft", campaign=call.values["id"], by=call.by)
+    return _without_folders(found)
 
 
 async def test(call: Call) -> Mapping[str, Any]:

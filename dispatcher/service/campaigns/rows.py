@@ -63,7 +63,10 @@ class RecipientRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AsideRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the list that was set aside: its line, what is written there, why, and the line that it repeats."""
+    """A row of the list that was set aside: its line, what is written there, why, and the line that it repeats.
+
+    `list`: the name of its list, without the folder, if there were several.
+    """
 
     line: int
     value: str
@@ -344,7 +347,7 @@ def _aside(page: RejectPage, at: int, words: list[str], unmasked: bool) -> Aside
         reason="" if reason == DUPLICATE else shown_reason(reason),
         advice=ADVICE.get(reason, ""),
         repeats=int(page.repeats[at]) or None,
-        list=page.lists[page.list_index[at]] if page.lists else "",
+        list=page.lists[page.list_index[at]].rpartition("/")[2] if page.lists else "",
     )
 
 

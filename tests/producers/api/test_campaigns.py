@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher.process.service_process import call_service
+from dispatcher.service.session import open_session
+from producers.drafts.api import draft_of_terms
 from tests.producers.api.api_kit import NUMBERS, TERMS, served
 
 
@@ -94,6 +96,27 @@ async def test_the_same_terms_get_the_same_answer_and_others_are_refused_until_t
         late = await api.call("PUT", "/v1/campaigns/may?replace=true", terms)
         assert (late.status, late.kind) == (422, "other-content")
         assert (await api.call("GET", "/v1/campaigns/may")).json["launched"]["weight"] == 3
+
+
+async def test_a_draft_of_files_names_them_without_their_folders(tmp_path: Path):
+    lists = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for each, numbers in zip(lists, (NUMBERS[:5], NUMBERS[5:] + NUMBERS[:1]), strict=True):
+        each.write_text("phone\n" + "\n".join(numbers))
+    async with served(tmp_path) as api:
+        async with open_session(api.config, log=api.log) as session:
+            await draft_of_terms(session, "may", TERMS, lists=list(map(str, lists)), by="ann")
+        draft = await api.call("GET", "/v1/campaigns/may")
+        plan = await api.call("POST", "/v1/campaigns/may:plan")
+        for found in (draft.json["draft"]["plan"], plan.json):
+            assert (found["source"], [each["source"] for each in found["lists"]]) == (
+                "a.csv, b.csv",
+                ["a.csv", "b.csv"],
+            )
+        await api.call("POST", "/v1/campaigns/may:launch")
+        shown = await api.call("GET", "/v1/campaigns/may")
+        aside = await api.call("GET", "/v1/campaigns/may/results?state=duplicate")
+        assert json.loads(aside.body.splitlines()[0])["set_aside"]["list"] == "b.csv"
+        assert not [each for each in (draft, plan, shown, aside) if str(tmp_path) in each.body.decode()]
 
 
 async def test_a_draft_of_many_needs_the_approval_of_another_person(tmp_path: Path):
