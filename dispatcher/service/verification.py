@@ -44,9 +44,10 @@ from schemas.records import CodeTried
 
 NAME_BYTES: Final = 8
 
-StartResult = Literal["sent", "repeated", "over", "too-many", "suppressed"]
-"""`repeated`: this key has this code already, and its message goes out once. `over`: it has one that was used, tried
-too often or replaced; another key makes a new one."""
+StartResult = Literal["sent", "repeated", "waits", "over", "too-many", "suppressed"]
+"""`repeated`: this key has this code already, and its message goes out once. `waits`: the stream is paused, and it goes
+out if that is resumed in time. `over`: it has one that was used, tried too often or replaced; another key makes a new
+one."""
 
 
 class CodeStarted(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +215,10 @@ async def _sent(
     [appended] = await append_messages(session, made.stream, [message])
     if appended.result == "refused":
         raise UserError(f"the code cannot be sent to {shown(number)}: {appended.why}")
+    known = (await session.campaigns()).get(made.stream)
+    if known is not None and known.paused:
+        says = f'its code waits: the stream "{made.stream}" is paused. It is sent if that is resumed by'
+        return replace(started, result="waits", says=f"{says} {clock(code.expires_ms)}.")
     what = "a code is on its way" if is_new else "its code is on its way already; it is sent once"
     return replace(started, says=f"{what}, valid until {clock(code.expires_ms)}.")
 

@@ -37,7 +37,7 @@ def start(number: str, stream: str, key: str, config: str | None, as_json: bool)
     """Make a code for a number and send it over a stream. The code itself is never shown.
 
     Ends with 0 if a code is on its way, with 3 if the number gets none now (too many in an hour, on the suppression
-    list).
+    list, the stream is paused).
 
     \b
     Examples:

@@ -19,6 +19,7 @@ from dispatcher.core.streams.hidden_codes import packed, revealed
 from dispatcher.core.verification import CodeKeys, code_of
 from dispatcher.errors import ConfigError, LogUnavailable, UserError
 from dispatcher.log.opening import open_log
+from dispatcher.service.campaigns.control import control_campaign
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamRequest, close_stream, open_stream
 from dispatcher.service.suppression import change_suppression, suppression_key
@@ -179,6 +180,15 @@ async def test_a_suppressed_number_gets_a_plain_answer_and_no_code(session: Sess
     assert await appended(session) == []
     await change_suppression(session, numbers, adds=False, source="person", why="asked again")
     assert (await start_verification(session, NUMBER, "login")).result == "sent"
+
+
+async def test_a_code_of_a_paused_stream_waits(session: Session) -> None:
+    await opened(session)
+    await control_campaign(session, "login", "pause")
+    started = await start_verification(session, NUMBER, "login", key="one")
+    assert (started.result, started.says[:40]) == ("waits", 'its code waits: the stream "login" is paused'[:40])
+    await control_campaign(session, "login", "resume")
+    assert (await start_verification(session, NUMBER, "login", key="one")).result == "repeated"
 
 
 async def test_codes_of_two_streams_are_told_apart_by_name(session: Session) -> None:

@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import Final
 
 from dispatcher.core.numbers import Numbers
-from dispatcher.core.verification import CodeKeys
+from dispatcher.core.verification import LENGTHS, CodeKeys
 from schemas.batch import Values
 from schemas.records import CodeMade
 
-MASKED: Final = "******"
+_BEGINS: Final = "⟦code "
 _REFERENCE: Final = re.compile("⟦code ([0-9a-f]+) ([0-9a-f]+) ([0-9]+) ([!-~]+)⟧")
 
 
@@ -51,7 +51,14 @@ def revealed(values: Values, numbers: Numbers, keys: CodeKeys) -> Values:
 
 def masked(text: str) -> str:
     """The text as people see it who may not see codes."""
-    return _REFERENCE.sub(MASKED, text) if "⟦code " in text else text
+    return _REFERENCE.sub(lambda found: "*" * min(int(found[3][:3]), LENGTHS[-1]), text) if _BEGINS in text else text
+
+
+def masked_values(values: Values) -> Values:
+    """The values as people see them who may not see codes; each code is as long as it is."""
+    if not any(_BEGINS.encode() in text for text in values.texts):
+        return values
+    return packed(values.names, [[masked(text) for text in _texts(values, at)] for at in range(len(values.names))])
 
 
 def packed(names: tuple[str, ...], columns: Sequence[Sequence[str]]) -> Values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.clock import now_ms
+from dispatcher.core.launches.retries import continues
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.drafts import schedule_entry
@@ -77,6 +78,8 @@ async def still_sending(session: Session) -> StillSending:
 
 
 async def _over(session: Session) -> set[str]:
-    """Campaigns that send nothing any more whatever happens."""
+    """Campaigns that send nothing any more whatever happens, and are not retried."""
     views = await session.read(lambda reader: reader.campaigns())
-    return {view.id for view in views if view.status in ("finished", "cancelled")}
+    known, at_ms = await session.campaigns(), now_ms()
+    retried = {each.id for each in known.by_id.values() if continues(each, at_ms)}
+    return {view.id for view in views if view.status in ("finished", "cancelled")} - retried

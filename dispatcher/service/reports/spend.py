@@ -39,6 +39,7 @@ from dispatcher.core.money.spend import (
     sums,
     total,
 )
+from dispatcher.core.streams.hidden_codes import masked_values
 from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.batch_on_log import batch_on_log
 from dispatcher.log.campaigns_feed import read_campaigns
@@ -260,9 +261,10 @@ def _expected(campaign: Campaign, launched: Launched, leg: Leg, page: Page, valu
 
 
 async def _values(log: Log, page: Page) -> Values | None:
-    """The values of a personalised campaign's batch. Raises LogError, StoreError."""
+    """The values of a personalised campaign's batch, with codes of their length. Raises LogError, StoreError."""
     try:
-        return (await batch_on_log(log, page.place)).values
+        values = (await batch_on_log(log, page.place)).values
+        return None if values is None else masked_values(values)
     except (LogError, BrokenBatch) as error:
         raise StoreError(
             f"the texts of batch {page.batch} cannot be read, so its parts are unknown: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.core.streams.hidden_codes import masked, reference
+from dispatcher.core.streams.hidden_codes import masked, masked_values, packed, reference
 from schemas.records import CodeMade
 
 
@@ -20,3 +20,6 @@ def test_people_see_stars_in_place_of_a_code() -> None:
     )
     assert masked(f"【Shop】{reference(made)} is your code") == "【Shop】****** is your code"
     assert masked("【Shop】⟦code⟧ 4711") == "【Shop】⟦code⟧ 4711"
+    assert masked("⟦code 01 02 99999999 0⟧") == "*" * 16
+    values = packed(("code", "minutes"), [[reference(made), "1234"], ["5", "5"]])
+    assert masked_values(values) == packed(("code", "minutes"), [["******", "1234"], ["5", "5"]])

@@ -14,7 +14,9 @@ from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.pausing import pause_everything, still_sending
 from dispatcher.service.session import Session, open_session
 from producers.drafts.api import draft
+from schemas.records import Effect
 from tests.service.place import ACCOUNT, FIRST, configured, launched
+from tests.service.reports.test_spend import Lane
 
 
 @pytest.fixture
@@ -40,6 +42,18 @@ async def test_all_that_is_not_over_is_paused_in_one_append(session: Session) ->
     assert flowed is not None
     assert (flowed.paused, flowed.by) == (True, "bob")
     assert (await pause_everything(session, by="bob")).paused == []
+
+
+async def test_a_campaign_that_is_sent_and_may_still_be_retried_is_paused_too(session: Session) -> None:
+    lane = Lane(await session.log(create=True), ACCOUNT)
+    await lane.owned()
+    for campaign, retry in (("may", "temporary: 1 within 1 h"), ("june", "")):
+        await launched(session, campaign, recipients=1, retry=retry)
+        await lane.outcome(await lane.intent(campaign, 0, 1), Effect.FAILED)
+    async with open_session(session.config) as later:
+        assert (await still_sending(later)).campaigns == ["may"]
+        assert (await pause_everything(later, by="bob")).paused == ["may"]
+        assert (await still_sending(later)).campaigns == []
 
 
 async def test_a_scheduled_draft_does_not_start_by_itself_any_more(session: Session) -> None:
