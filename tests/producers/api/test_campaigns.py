@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,12 @@ from producers.drafts.api import draft_of_terms
 from tests.producers.api.api_kit import NUMBERS, TERMS, served
 
 
+def of_no_moment(plan: dict[str, Any]) -> dict[str, Any]:
+    """A plan without its times, and without what the vendor said of the balance then."""
+    accounts = [each | {"balance_note": "", "finish_s": 0} for each in plan["accounts"]]
+    return plan | dict.fromkeys(("starts_at_ms", "finish_at_ms", "alone_finish_at_ms")) | {"accounts": accounts}
+
+
 async def test_a_campaign_is_sent_planned_launched_paused_and_read(tmp_path: Path):
     async with served(tmp_path) as api:
         put = await api.call("PUT", "/v1/campaigns/may", TERMS | {"numbers": [*NUMBERS, "oops"]})
@@ -21,10 +28,7 @@ async def test_a_campaign_is_sent_planned_launched_paused_and_read(tmp_path: Pat
         plan = await api.call("POST", "/v1/campaigns/may:plan")
         assert (plan.status, plan.json["recipients"], plan.json["invalid_reasons"]) == (200, 20, {"no number": 1})
         again = await api.call("POST", "/v1/campaigns/may:plan")
-        moments = ("starts_at_ms", "finish_at_ms", "alone_finish_at_ms")
-        assert [{**each.json, **dict.fromkeys(moments)} for each in (plan, again)] == [
-            {**plan.json, **dict.fromkeys(moments)}
-        ] * 2
+        assert of_no_moment(again.json) == of_no_moment(plan.json)
         draft = await api.call("GET", "/v1/campaigns/may")
         assert draft.json["state"] == "draft"
         assert plan.json["source"] == draft.json["draft"]["plan"]["source"] == "the uploaded list"
