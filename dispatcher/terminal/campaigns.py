@@ -99,7 +99,7 @@ def campaign_page(view: ShownCampaign) -> RenderableType:
     if view.wave_table is not None:
         parts += [Text(), *wave_parts(view.id, view.wave_table)]
     if view.retries is not None:
-        parts += [Text(), *_retries(view.retries)]
+        parts += [Text(), *_retries(view.retries, paused=view.paused)]
     if view.stream is not None and view.stream.days:
         parts += [Text(), _days(view.stream)]
     if view.failures:
@@ -205,16 +205,18 @@ def _days(stream: StreamView) -> Table:
     return table
 
 
-def _retries(found: RetryTable) -> list[RenderableType]:
+def _retries(found: RetryTable, *, paused: bool) -> list[RenderableType]:
     """Which retries there were, and when the next one is due."""
     classes = " or ".join(found.classes)
     rule = f"retries of {classes} failures: {found.times} at most, until {clock(found.ends_ms, named=True)}"
     after = f"; the next one is due {clock(found.next_ms, named=True)}" if found.next_ms is not None else ""
+    after += ", if the campaign is resumed by then" if after and paused else ""
+    words = RETRY_WORDS | ({"due": "the campaign is paused"} if paused else {})
     table = columns("retry", "state", "recipients", "due", "launched", "why", right=frozenset((2,)))
     for each in found.retries:
         launched = clock(each.launched_ms) if each.launched_ms is not None else ""
         recipients = f"{each.recipients:,}" if each.launched_ms is not None else ""
-        why = {"nobody": "nobody had failed like that", "failed": each.says}.get(each.why, RETRY_WORDS[each.state])
+        why = {"nobody": "nobody had failed like that", "failed": each.says}.get(each.why, words[each.state])
         table.add_row(Text(each.campaign, style="bold"), each.state, recipients, clock(each.due_ms), launched, why)
     return [Text(rule + after), table]
 
@@ -330,7 +332,8 @@ def _advice(view: CampaignView) -> Iterator[str]:
             f"\nNot finished: {unknown_recipients(counts)} unknown{since}. The vendor may or may not have texted them; "
             f"{policy}. See: dispatcher unknown list --campaign {view.id}"
         )
-    if view.paused and not view.cancelled and counts.queued + counts.in_flight + counts.unknown:
+    retries_wait = isinstance(view, ShownCampaign) and view.retries is not None and view.retries.next_ms is not None
+    if view.paused and not view.cancelled and (counts.queued + counts.in_flight + counts.unknown or retries_wait):
         yield f"\nPaused. To resume: dispatcher campaign resume {view.id}"
     if counts.invalid + counts.duplicate + counts.suppressed:
         yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"

@@ -17,7 +17,7 @@ from dispatcher.core.launches.overtaken import retry_id
 from dispatcher.core.launches.retries import budget_left, ends_ms, follows_of, sources, step
 from dispatcher.core.money.amounts import written
 from dispatcher.core.schedule.hours import to_record
-from dispatcher.errors import UserError
+from dispatcher.errors import ServiceUnavailable, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.views import not_launched
@@ -43,7 +43,8 @@ class RetryStart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def start_retry(session: Session, campaign: str, number: int) -> RetryStart:
-    """Launch this retry, unless it is launched. Raises UserError if it is not due or cannot be launched, LogError."""
+    """Launch this retry, unless it is launched. Raises UserError if it is not due or cannot be launched, LogError;
+    ServiceUnavailable if its campaign was paused meanwhile."""
     campaigns = await read_campaigns(await session.log())
     known = campaigns.get(campaign)
     if known is None or known.launched is None or known.launched.retry is None:
@@ -62,8 +63,15 @@ async def start_retry(session: Session, campaign: str, number: int) -> RetryStar
     with closing(await prepare(session, request)) as prepared:
         if lacking := shortage(prepared.plan):
             raise UserError(f"{lacking} It was not launched.")
+        if await _is_paused(session, campaign):
+            raise ServiceUnavailable(f"{campaign} was paused while its retry {number} was prepared.")
         result = await commit(prepared, await session.log())
     return RetryStart(campaign=name, recipients=result.recipients, why="launched")
+
+
+async def _is_paused(session: Session, campaign: str) -> bool:
+    known = (await session.campaigns()).get(campaign)
+    return known is not None and known.paused
 
 
 async def _lists(session: Session, campaigns: Campaigns, campaign: Campaign, number: int) -> list[CampaignRows]:

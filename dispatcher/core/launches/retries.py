@@ -170,6 +170,11 @@ def continues(campaign: Campaign, now_ms: int) -> bool:
     return launched is not None and launched.retry is not None and not _is_over(campaign, launched, now_ms)
 
 
+def texts_again(campaigns: Campaigns, campaign: Campaign, now_ms: int) -> bool:
+    """Whether a retry of it is yet to be launched."""
+    return any(each.state in ("waits", "due") for each in rounds(campaigns, campaign, now_ms))
+
+
 def _due_ms(campaign: Campaign, launched: Launched, number: int) -> int:
     assert launched.retry is not None
     gap_ms = launched.retry.within_ms // (launched.retry.times + 1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from dispatcher.clock import now_ms
-from dispatcher.core.launches.retries import continues
+from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.launches.retries import texts_again
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.drafts import schedule_entry
@@ -26,7 +27,8 @@ class EverythingPaused(msgspec.Struct, frozen=True, kw_only=True):
 class StillSending(msgspec.Struct, frozen=True, kw_only=True):
     """What may still be sent: `campaigns` that are neither paused nor over, recipients `in_flight` at vendors.
 
-    `last_sent_ms`: when the last request left, as far as the results know; they are `records_behind` the log.
+    A campaign is over when its retries are, too. `last_sent_ms`: when the last request left, as far as results know;
+    they are `records_behind` the log.
     """
 
     campaigns: list[str]
@@ -43,11 +45,12 @@ class StillSending(msgspec.Struct, frozen=True, kw_only=True):
 async def pause_everything(session: Session, *, by: str = "") -> EverythingPaused:
     """Pause every campaign that is not over, in one append, and take drafts off their schedule. Raises LogError.
 
+    A campaign whose retries are yet to come is not over, and a draft of deferred recipients has a schedule, too.
     `by` as in `control_campaign`. Lanes obey within a second; requests under way are finished.
     """
     who, at_ms = by or os_user(), now_ms()
-    over = await _over(session)
     known = await session.campaigns()
+    over = await _over(session, known)
     paused = sorted(each.id for each in known.by_id.values() if each.sends and each.id not in over)
     scheduled = sorted(
         each.id
@@ -66,8 +69,8 @@ async def pause_everything(session: Session, *, by: str = "") -> EverythingPause
 async def still_sending(session: Session) -> StillSending:
     """What is not paused, or still under way. Raises LogError, StoreError."""
     records_behind = await session.behind(within_s=0.0)
-    over = await _over(session)
     known = await session.campaigns()
+    over = await _over(session, known)
     views = await session.read(lambda reader: reader.campaigns())
     return StillSending(
         campaigns=sorted(each.id for each in known.by_id.values() if each.sends and each.id not in over),
@@ -77,9 +80,8 @@ async def still_sending(session: Session) -> StillSending:
     )
 
 
-async def _over(session: Session) -> set[str]:
-    """Campaigns that send nothing any more whatever happens, and are not retried."""
-    views = await session.read(lambda reader: reader.campaigns())
-    known, at_ms = await session.campaigns(), now_ms()
-    retried = {each.id for each in known.by_id.values() if continues(each, at_ms)}
-    return {view.id for view in views if view.status in ("finished", "cancelled")} - retried
+async def _over(session: Session, known: Campaigns) -> set[str]:
+    """Campaigns that send nothing any more whatever happens: no recipient is left, and no retry is yet to come."""
+    views, at_ms = await session.read(lambda reader: reader.campaigns()), now_ms()
+    done = [known.get(view.id) for view in views if view.status in ("finished", "cancelled")]
+    return {each.id for each in done if each is not None and not texts_again(known, each, at_ms)}

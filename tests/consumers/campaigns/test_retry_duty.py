@@ -20,6 +20,7 @@ from dispatcher.log.port import Log
 from dispatcher.service.campaigns.control import cancel_campaign, close_campaign
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.pausing import pause_everything, still_sending
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.terminal.campaigns import campaign_page
@@ -110,6 +111,23 @@ async def test_who_failed_like_that_is_texted_again_twice_at_most(config: Config
         assert "retries of temporary failures: 2 at most, until" in (text := drawn.export_text())
         assert "may.retry-2  launched" in text
         assert (await show_campaign(session, "may.retry-1")).retries is None
+
+
+async def test_pausing_everything_holds_a_finished_campaign_whose_retries_are_to_come(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    async with open_session(config) as session:
+        log, at_ms = await may(session)
+        before = await still_sending(session)
+        assert (before.campaigns, before.is_quiet) == (["may"], False)
+        assert (await show_campaign(session, "may")).status == "finished"
+        assert (await pause_everything(session)).paused == ["may"]
+        assert (await still_sending(session)).campaigns == []
+        await Conducted(config, log, monkeypatch).look(at_ms + 2 * H)
+        assert await on_log.find_launched(log, "may.retry-1") is None
+        drawn = Console(width=200, record=True)
+        drawn.print(campaign_page(await show_campaign(session, "may")))
+        assert "To resume: dispatcher campaign resume may" in drawn.export_text()
 
 
 async def test_recipients_keep_their_values(config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -108,7 +108,8 @@ async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_hold
         with pytest.raises(UserError, match="is a stream"):
             await follow_up(one, FollowUpRequest(campaign="codes", to=["failed"]))
         assert (await show_campaign(one, "codes")).status == "open"
-        await report_spend(one, SpendWanted(since_ms=0, until_ms=now_ms() + 1))
+        spent = (await report_spend(one, SpendWanted(since_ms=0, until_ms=now_ms() + 1))).total
+        assert (spent.recipients, spent.parts) == (6, 6)
         assert (await close_stream(one, "codes", by="ann")).changed
         with pytest.raises(UserError, match="closed"):
             await append_messages(other, "codes", [message(7)])
