@@ -130,6 +130,24 @@ async def test_pausing_everything_holds_a_finished_campaign_whose_retries_are_to
         assert "To resume: dispatcher campaign resume may" in drawn.export_text()
 
 
+async def test_a_campaign_that_is_paused_while_its_retry_is_prepared_is_not_retried(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    prepare = retry.prepare
+
+    async def paused_meanwhile(session: Session, request: LaunchRequest) -> Any:
+        async with open_session(config) as other:
+            await pause_everything(other)
+        return await prepare(session, request)
+
+    async with open_session(config) as session:
+        log, at_ms = await may(session)
+        monkeypatch.setattr(retry, "prepare", paused_meanwhile)
+        with pytest.raises(ServiceUnavailable, match="may was paused while"):
+            await Conducted(config, log, monkeypatch).look(at_ms + 2 * H)
+        assert await on_log.find_launched(log, "may.retry-1") is None
+
+
 async def test_recipients_keep_their_values(config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     people = tmp_path / "people.csv"
     people.write_text("mobile,name\n" + "".join(f"{N + at},name{at}\n" for at in range(4)), "utf-8")
