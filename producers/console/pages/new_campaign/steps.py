@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
+from dispatcher.core.launches.retries import CLASSES as RETRY_CLASSES
 from dispatcher.core.schedule.hours import NEVER
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import _
@@ -20,7 +21,6 @@ from producers.console.pages.new_campaign.terms import (
     CLASSES,
     CLOSINGS,
     POLICIES,
-    RETRY_CLASSES,
     TEXTS_MAX,
     days_of,
     field_of,
