@@ -27,6 +27,7 @@ DISTRIBUTION: Final = "sms-dispatcher"
 GROUP: Final = "dispatcher.commands"
 GROUPS: Final = {
     "account": "The vendor accounts: what is configured, whether they work, what is left on them.",
+    "callback": "Outgoing callbacks: what is delivered to other systems and to chat bots, and how far each has come.",
     "campaign": "Draft, test, approve, schedule and launch campaigns; watch, pause, cancel them; export their results.",
     "carrier": "Numbers that are with another carrier than their prefix says, as reports taught.",
     "content": "What carriers and platforms may refuse of a text.",

@@ -42,10 +42,11 @@ CARRIERS: Final = Topic("carriers", 1, "delete", None)
 PEOPLE: Final = Topic("people", 1, "compact", None)
 AUDIT: Final = Topic("audit", 1, "delete", None)
 VERIFICATIONS: Final = Topic("verifications", VERIFICATION_PARTITIONS, "delete", 2 * DAY_MS, record_bytes_max=10_000)
+CALLBACKS: Final = Topic("callbacks", 1, "compact", None)
 
 TOPICS: Final = (
     *(CAMPAIGNS, RECIPIENTS, REJECTS, JOBS, LANES, REPORTS, INBOUND, DEAD, RESULTS),
-    *(SUPPRESSION, CARRIERS, PEOPLE, AUDIT, VERIFICATIONS),
+    *(SUPPRESSION, CARRIERS, PEOPLE, AUDIT, VERIFICATIONS, CALLBACKS),
 )
 TOPIC: Final = {topic.name: topic for topic in TOPICS}
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec.structs import asdict, replace
 
+from dispatcher.config.callbacks import CallbackConfig, read_callbacks
 from dispatcher.config.mistakes import check_values, converted
 from dispatcher.config.places import (
     Places,
@@ -199,7 +200,8 @@ class Config(Places, frozen=True, kw_only=True):
 
     `unset` names the missing secret of accounts that were not requested; they cannot be used. `unset_tables` names that
     of (account, table) for tables that only their own commands use (`Vendor.optional_tables`); such a table is left
-    out of the account. `unset_verification` says why the secret of `[verification]` is missing.
+    out of the account. `unset_verification` says why the secret of `[verification]` is missing, `unset_callbacks` that
+    of callbacks.
     """
 
     web: WebConfig
@@ -215,6 +217,21 @@ class Config(Places, frozen=True, kw_only=True):
     verification: VerificationConfig = VerificationConfig()
     unset_verification: str = ""
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    callbacks: dict[str, CallbackConfig] = msgspec.field(default_factory=dict)
+    unset_callbacks: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def callback(self, name: str, *, ready: bool = True) -> CallbackConfig:
+        """The callback of this name; `ready`: with its secret. Raises ConfigError if it, or that, is missing."""
+        if ready and name in self.unset_callbacks:
+            raise ConfigError(self.unset_callbacks[name])
+        try:
+            return self.callbacks[name]
+        except KeyError:
+            known = ", ".join(sorted(self.callbacks)) or "none"
+            raise ConfigError(
+                f'callback "{name}" is not in {self.path} (callbacks there: {known}). '
+                f"Add [callbacks.{name}], or name one of those."
+            ) from None
 
     def http_account(self, name: str) -> HttpVendor:
         """As `account`, for what only vendors that speak HTTP have. Raises ConfigError."""
@@ -273,6 +290,9 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
     verification, unset_verification = read_verification(table.get("verification", {}), path)
     if unset_verification and secrets == "all":
         raise ConfigError(unset_verification)
+    callbacks, unset_callbacks = read_callbacks(table.get("callbacks", {}), path)
+    if unset_callbacks and secrets == "all":
+        raise ConfigError(next(iter(unset_callbacks.values())))
     hours = section(table, "hours", HoursConfig, path)
     if wrong := hours.check():
         raise ConfigError(f"{path}: {wrong}")
@@ -291,6 +311,8 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         verification=verification,
         unset_verification=unset_verification,
         unset_tables=unset_tables,
+        callbacks=callbacks,
+        unset_callbacks=unset_callbacks,
     )
 
 

@@ -36,6 +36,7 @@ SECTIONS: Final = (
     "approval",
     "display",
     "routes",
+    "callbacks",
     "account",
 )
 _REFERENCE = re.compile(r"\$\{(file:)?([^}]+)\}")

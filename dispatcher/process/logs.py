@@ -32,7 +32,9 @@ _QUIET: Final = {"aiohttp": logging.WARNING, "aiokafka": logging.CRITICAL, "asyn
 
 def secrets_of(config: Config) -> list[str]:
     """Every secret of the configuration, for `configure`."""
-    return [str(secret) for each in (config.web, *config.accounts.values()) for secret in secrets_in(each)]
+    callbacks = config.callbacks.values()
+    given = [str(secret) for each in (config.web, *config.accounts.values()) for secret in secrets_in(each)]
+    return given + [str(secret) for each in callbacks for secret in (each.url, *each.secret)]
 
 
 class Redact:

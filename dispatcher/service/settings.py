@@ -22,7 +22,7 @@ DISTRIBUTION: Final = "sms-dispatcher"
 LIBRARIES: Final = ("aiohttp", "aiokafka", "jinja2", "msgspec", "numpy", "polars", "uvloop")
 HIDDEN: Final = "•••"
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^/@:]*:)[^/@]*@")
-NOT_SHOWN: Final = frozenset({"path", "unset", "unset_tables"})
+NOT_SHOWN: Final = frozenset({"path", "unset", "unset_tables", "unset_callbacks"})
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -103,7 +103,7 @@ def _sections(config: Any) -> Iterator[Section]:
         value = getattr(config, field)
         if field in NOT_SHOWN:
             continue
-        if field in ("accounts", "routes"):
+        if field in ("accounts", "routes", "callbacks"):
             kind = field.removesuffix("s") if field == "accounts" else field
             for name, each in value.items():
                 yield Section(f"{kind}.{name}", list(_settings(each)))

@@ -22,6 +22,7 @@ from schemas.records.base import (
     UnknownPolicy,
     Why,
 )
+from schemas.records.callbacks import CallbackEvent, CallbackFailure, CallbackReplay, CallbackState
 from schemas.records.campaigns import (
     Approved,
     BalanceAsked,
@@ -100,6 +101,10 @@ __all__ = [
     "BalanceTold",
     "BudgetShare",
     "Budgeted",
+    "CallbackEvent",
+    "CallbackFailure",
+    "CallbackReplay",
+    "CallbackState",
     "CampaignClass",
     "Cancelled",
     "CarrierLearnt",
@@ -239,4 +244,7 @@ AnyRecord = (
     | Audited
     | CodeMade
     | CodeTried
+    | CallbackEvent
+    | CallbackState
+    | CallbackReplay
 )

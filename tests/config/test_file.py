@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from dispatcher.config.callbacks import CallbackConfig
 from dispatcher.config.file import Config, InboundConfig, LanesConfig, WebConfig, load, parse
 from dispatcher.config.places import LogConfig, StoreConfig
 from dispatcher.config.verification import VerificationConfig
@@ -319,7 +320,7 @@ def test_a_table_of_an_account_is_checked_by_name(keys, words):
 
 # --- the example -----------------------------------------------------------------------------------------------------
 
-OPTIONAL = re.compile(r"^#(?=\w+ = |\[(?:account|routes)\.\w+\]$)", re.MULTILINE)
+OPTIONAL = re.compile(r"^#(?=\w+ = |\[(?:account|routes|callbacks)\.\w+\]$)", re.MULTILINE)
 NO_DEFAULT = {
     "secret",
     "streams",
@@ -343,6 +344,7 @@ def secrets(monkeypatch):
     monkeypatch.setenv("SPRING_PUSH_PSWD", "s3cret-push")
     for name in set(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE.read_text(encoding="utf-8"))) - {"NAME"}:
         monkeypatch.setenv(name, "s3cretDK" if "DES" in name else "s3cret-words-of-ours")
+    monkeypatch.setenv("SHOP_CALLBACK_SECRET", "whsec_" + "c2VjcmV0" * 4)
 
 
 def test_an_invalid_opt_out_word_is_a_mistake():
@@ -374,10 +376,13 @@ SECTIONS = [
 ]
 
 
-@pytest.mark.parametrize(("section", "kind"), [*SECTIONS, ("account", BatchA)], ids=lambda value: str(value))
+SECTIONS += [("account", BatchA), ("callbacks", CallbackConfig)]
+
+
+@pytest.mark.parametrize(("section", "kind"), SECTIONS, ids=lambda value: str(value))
 def test_the_example_shows_every_key_with_its_default(section, kind):
     table = tomllib.loads(OPTIONAL.sub("", EXAMPLE.read_text(encoding="utf-8")))[section]
-    shown = table["spring"] if section == "account" else table
+    shown = table[{"account": "spring", "callbacks": "shop"}[section]] if section in ("account", "callbacks") else table
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     assert set(shown) - {"vendor"} == set(fields)
     for name, field in fields.items():

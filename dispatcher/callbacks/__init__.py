@@ -1,0 +1,1 @@
+"""Outgoing callbacks on the log and on the wire."""
