@@ -40,6 +40,8 @@ KEYS_REMEMBERED_MAX: Final = 100_000
 APPEND_BYTES_MAX: Final = 400_000
 """Of numbers and values in one record, so that it is well below what the log takes."""
 
+ANOTHER_NUMBERS: Final = "its key is that of a message to another number: give it its own"
+
 OWN_TEXT: Final = "{text}"
 """The text of a stream without one: its messages have texts of their own."""
 
@@ -181,16 +183,18 @@ async def append_messages(session: Session, stream: str, messages: Sequence[Stre
     numbers = _numbers([message.number for message in messages], vendors.values())
     answers: list[Appending | None] = [None] * len(messages)
     by_account: dict[str, list[_Checked]] = {}
-    fresh: set[str] = set()
+    fresh: dict[str, int] = {}
     for index, (message, number) in enumerate(zip(messages, numbers, strict=True)):
         answer = memory.answer(stream, message, number)
         if answer is None and message.key in fresh:
             answer = Appending(key=message.key, result="already there")
+            if fresh[message.key] != number:
+                answer = Appending(key=message.key, result="refused", why=ANOTHER_NUMBERS)
         if answer is None:
             account = account_of(message.key, found.terms)
             checked = _check(found, message, number, account, vendors[account], at_ms, index)
             if isinstance(checked, _Checked):
-                fresh.add(message.key)
+                fresh[message.key] = number
                 by_account.setdefault(account, []).append(checked)
                 continue
             answer = Appending(key=message.key, result="refused", why=checked)
@@ -264,9 +268,7 @@ class _Memory:
         if held is None:
             return None
         if held[0] != number:
-            return Appending(
-                key=message.key, result="refused", why="its key is that of a message to another number: give it its own"
-            )
+            return Appending(key=message.key, result="refused", why=ANOTHER_NUMBERS)
         return msgspec.structs.replace(held[1], result="already there")
 
     def took(self, stream: str, number: int, taken: Appending) -> None:

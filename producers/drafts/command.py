@@ -151,7 +151,7 @@ def _plan_and_draft(
     even_if_short: bool,
     as_json: bool,
 ) -> None:
-    from producers.launch.planning.plan_text import plan_lines, shortage
+    from producers.launch.planning.plan_text import plan_lines, refused_logins, shortage
     from producers.lists.columns import check_hidden_rows
 
     try:
@@ -165,6 +165,8 @@ def _plan_and_draft(
             check_hidden_rows(plan.hidden_rows, request.hidden_rows, plan.source, "texted")
             for line in () if as_json and yes else plan_lines(plan):
                 click.echo(line, err=as_json)
+            if start_ms and (refused := refused_logins(plan)):
+                click.echo(refused, err=True)
             if start_ms and (lacking := shortage(plan)) and not even_if_short:
                 click.echo(
                     f"{lacking} If it still is then, the campaign does not start (--even-if-short: it does).", err=True

@@ -159,9 +159,9 @@ INTERRUPTED = 130
 )
 @hours_options("pause")
 @click.option("--dry-run", is_flag=True, help="Print the plan and launch nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask; refused where the balance is too low.")
+@click.option("--yes", is_flag=True, help="Don't ask; refused where a balance is too low, or a login is refused.")
 @click.option(
-    "--even-if-short", is_flag=True, help="Launch although the balance is too low: sending waits for a top-up."
+    "--even-if-short", is_flag=True, help="Launch although a balance is too low or a login is refused: sending waits."
 )
 @click.option(
     "--at",
@@ -367,7 +367,7 @@ def _agreed(
 ) -> bool:
     """Show the plan and ask. With --json the plan is part of the result, so it is shown only before a question."""
     from producers.launch.commit import check_approval
-    from producers.launch.planning.plan_text import plan_lines, shortage
+    from producers.launch.planning.plan_text import plan_lines, refused_logins, shortage
     from producers.lists.columns import check_hidden_rows
 
     plan = prepared.plan
@@ -376,10 +376,11 @@ def _agreed(
         check_hidden_rows(plan.hidden_rows, hidden_rows, plan.source, "texted")
     for line in () if as_json and yes else plan_lines(plan):
         click.echo(line, err=as_json)
-    if lacking := shortage(plan):
-        if yes and not even_if_short:
-            raise UserError(f"{lacking} Nothing was launched: top up, or add --even-if-short.")
-        click.echo(lacking, err=True)
+    for hindrance, mend in ((refused_logins(plan), "correct the password"), (shortage(plan), "top up")):
+        if hindrance and yes and not even_if_short:
+            raise UserError(f"{hindrance} Nothing was launched: {mend}, or add --even-if-short.")
+        if hindrance:
+            click.echo(hindrance, err=True)
     hidden = plan.hidden_rows if hidden_rows is None else 0
     if hidden and not confirm(f"Are the {hidden:,} rows that the sheet hides to be texted, too?", yes=yes):
         click.echo("nothing was launched. Leave them out with --hidden-rows skip.", err=True)

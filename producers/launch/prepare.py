@@ -75,7 +75,10 @@ from producers.segments.campaign_parts import CampaignPart
 from producers.segments.excluded import excluded
 from schemas.states import FREQUENCY_CAP, ON_LIST
 
-_OF_THE_WHOLE_ACCOUNT = ("balance", "balance_note", "queued", "beside", "finish_s", "left_at_closing", "short_by")
+_OF_THE_WHOLE_ACCOUNT = (
+    *("balance", "balance_note", "login_refused", "queued"),
+    *("beside", "finish_s", "left_at_closing", "short_by"),
+)
 
 
 class RouteSplit(msgspec.Struct, frozen=True):

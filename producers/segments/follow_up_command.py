@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     "--may-text-twice", is_flag=True, help="With --to unknown: agree that some of them may get the text twice."
 )
 @click.option(
-    "--even-if-short", is_flag=True, help="Launch although the balance is too low: sending waits for a top-up."
+    "--even-if-short", is_flag=True, help="Launch although a balance is too low or a login is refused: sending waits."
 )
 @config_option
 @json_option

@@ -1,6 +1,6 @@
 """The balances of a route, for its plan: queried, or the last answers if it is too early to query again.
 
-An unknown balance is only a note in the plan: the lane finds out for itself.
+An unknown balance is only a note in the plan: the lane finds out for itself. A login that the vendor refuses is more.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
+from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import LogError
 from dispatcher.log.opening import log_is_there
 from dispatcher.service.session import Session
@@ -63,9 +64,11 @@ async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> Acco
         case None:
             return replace(plan, balance_note="this vendor has no balance query")
         case BalanceAsked(messages=None):
-            return replace(plan, balance_note=f"{found.says or 'not answered yet'}, asked {asked(found)}")
+            note = f"{found.says or 'not answered yet'}, asked {asked(found)}"
+            return replace(plan, balance_note=note, login_refused=found.kind == Kind.AUTH)
         case BalanceAsked():
             return replace(plan, balance=found.messages, balance_note=f"asked {asked(found)}")
         case Balance(messages=None):
-            return replace(plan, balance_note=why_unknown(vendor, found))
+            refused = found.verdict is not None and found.verdict.kind is Kind.AUTH
+            return replace(plan, balance_note=why_unknown(vendor, found), login_refused=refused)
     return replace(plan, balance=found.messages, balance_note=found.warn)

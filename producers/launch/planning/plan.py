@@ -37,6 +37,7 @@ _MOBILE_CHARS: Final = 12
 
 class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     """One account's part. `per_s` in recipients; `balance` in messages, None if unknown: `balance_note` says why.
+    `login_refused`: the vendor refused the login when it was asked, so nothing is sent there until that is mended.
 
     `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages), which is
     not queried. The balance also pays for `queued` messages of launched campaigns with `beside` recipients. `finish_s`
@@ -59,6 +60,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     apart: int = 0
     balance: float | None = None
     balance_note: str = ""
+    login_refused: bool = False
     queued: int = 0
     beside: int = 0
     finish_s: float | None = None

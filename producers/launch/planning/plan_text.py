@@ -107,6 +107,14 @@ def shortage(plan: Plan) -> str:
     return f"The balance is too low: {', '.join(missing)}. Sending will stop there and wait for a top-up."
 
 
+def refused_logins(plan: Plan) -> str:
+    """Which accounts' logins the vendors refuse, in one sentence, or ""."""
+    refused = [f'"{account.account}" ({account.balance_note})' for account in plan.accounts if account.login_refused]
+    if not refused:
+        return ""
+    return f"The vendor refuses the login of {' and '.join(refused)}. Nothing is sent there until that is mended."
+
+
 def _costs(plan: Plan) -> Iterator[str]:
     """What it costs, a line for each price; nothing if no account has prices."""
     if plan.cost_micro_yuan is None:
@@ -189,7 +197,8 @@ def _account(account: AccountPlan, plan: Plan) -> str:
     segments = "" if alike else f", {counted(account.segments, 'segment')} per message"
     pace = f"{account.per_s:,.0f}/s" if account.paced else f"no flow limit ({account.per_s:,.0f}/s assumed)"
     if account.balance is None:
-        balance = f"balance unknown ({account.balance_note})" if account.balance_note else "balance not asked"
+        unknown = "LOGIN REFUSED" if account.login_refused else "balance unknown"
+        balance = f"{unknown} ({account.balance_note})" if account.balance_note else "balance not asked"
     else:
         note = f"; {account.balance_note}" if account.balance_note else ""
         balance = f"balance {account.balance:,.0f}, {_needs(account)}{note}"

@@ -187,6 +187,17 @@ def test_a_launch_that_the_balance_does_not_cover_is_refused_unless_it_is_meant(
     assert run("--yes", "--id", "may").exit_code == 0, "it is launched already"
 
 
+def test_a_launch_by_an_account_whose_login_is_refused_is_refused_unless_it_is_meant(folder, monkeypatch):
+    monkeypatch.setattr(Vendor, "answer", b"20250501080000,102\n")
+    refused = run("--yes", "--id", "may")
+    assert refused.exit_code == 2
+    assert 'The vendor refuses the login of "spring" (102: wrong password' in refused.stderr
+    assert "Nothing was launched: correct the password, or add --even-if-short." in refused.stderr
+    assert launch_on_log(folder)[0] is None
+    assert run("--yes", "--even-if-short", "--id", "may").exit_code == 0
+    assert launch_on_log(folder)[0] is not None
+
+
 def test_what_is_launched_and_not_yet_sent_is_reserved(folder, monkeypatch):
     monkeypatch.setattr(Vendor, "answer", b"20250501080000,0\n1234567,5\n")
     assert run("--yes", "--id", "a").exit_code == 0
@@ -221,7 +232,7 @@ def test_a_dry_run_makes_no_file(folder):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (b"20250501080000,102\n", "balance unknown (102: wrong password)"),
+        (b"20250501080000,102\n", "LOGIN REFUSED (102: wrong password)"),
         (b"<html>", "balance unknown ("),
         (b"20250501080000,0\n", "balance unknown (the answer names no product)"),
     ],

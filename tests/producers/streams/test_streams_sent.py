@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from consumers.lanes.role import run_lanes
 from dispatcher.clock import now_ms
@@ -55,6 +56,21 @@ async def shown(settings: Config, log: Log) -> CampaignView:
     await session.close()
     assert view is not None
     return view
+
+
+async def test_a_key_that_another_number_has_is_refused_and_a_repeat_is_there_already(tmp_path: Path) -> None:
+    settings = config(tmp_path, "http://127.0.0.1:9")
+    log = await open_log(settings.log.url)
+    session = Session(settings, log)
+    await open_stream(session, StreamRequest(id="codes", text=TEXT, route=["spring"], campaign_class="code"))
+    others = replace(message(0), number=str(FIRST + 1))
+    together = await append_messages(session, "codes", [message(0), others, message(0)])
+    assert [each.result for each in together] == ["taken", "refused", "already there"]
+    assert together[1].why == "its key is that of a message to another number: give it its own"
+    later = await append_messages(session, "codes", [others])
+    assert later == [together[1]]
+    await session.close()
+    await log.close()
 
 
 async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_holds_by_day(tmp_path: Path) -> None:
