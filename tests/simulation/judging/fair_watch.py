@@ -106,9 +106,11 @@ class OvertakenWatch:
         """It is written; the others at the gate still wait."""
         urgent = lane.sending[intent].urgent
         waiting = [each.chunk.intent for each in lane.unsent if each.stands_s is not None and not each.urgent]
+        came_last = not urgent and intent not in self._left  # to the gate; it had the turn of the others all the same
         for place, other in enumerate(waiting):
             left, was = self._left.get(other, (URGENT_RUN * (1 + (not urgent)), 0))
             left += URGENT_RUN * max(0, place - was) - urgent  # one before it may have come to the gate after it
+            left += URGENT_RUN * (came_last and other in self._left)
             self._left[other] = (left, place)
             if left < 0:
                 self._broken(f"intent {other} stands at the gate, and urgent ones overtake it without end")
