@@ -18,6 +18,7 @@ from dispatcher.config.callbacks import CallbackConfig
 from dispatcher.config.file import Config, parse
 from dispatcher.core.backoff import Backoff
 from dispatcher.core.callbacks import outbox
+from dispatcher.core.callbacks.events import events_of
 from dispatcher.errors import InputError
 from dispatcher.log.port import Entry
 from dispatcher.service.callbacks import list_callbacks, replay_callback, try_callback
@@ -215,6 +216,6 @@ async def test_a_record_that_cannot_be_written_keeps_back_its_campaign_only(rece
 async def test_a_receiver_that_is_not_there_cannot_be_reached() -> None:
     gone = CallbackConfig(url=Secret("http://127.0.0.1:9/"), secret=(Secret(SECRET),))
     async with Requests(gone) as requests:
-        event = delivering.events_of("campaigns-0", 1, Cancelled(campaign="may", at_ms=1, by="x"), 1, gone.wanted("x"))
+        event = events_of("campaigns-0", 1, Cancelled(campaign="may", at_ms=1, by="x"), 1, gone.wanted("x"))
         answer = await requests.post(outbox.Message("campaigns-0-1", "may", tuple(event)))
     assert (answer.result, answer.says) == ("again", "it cannot be reached")
