@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from producers.web.server import WebServer
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,16}) (\S+) HTTP/1\.[01]\r\n")
+_BEARER: Final = re.compile(rb"\r\nAuthorization:[ \t]*Bearer[ \t]+([\x21-\x7e]{1,200})[ \t]*\r\n", re.IGNORECASE)
 
 
 class Pieces(Protocol):
@@ -73,6 +74,12 @@ class Incoming:
         forwarded = self.http.headers.getall("X-Forwarded-For", [])
         return client_address(peer, forwarded, self.connection.server.is_proxy)
 
+    @property
+    def bearer(self) -> str:
+        """The token that the request carries; "" if it carries none."""
+        kind, _, given = self.http.headers.get("Authorization", "").partition(" ")
+        return given.strip() if kind.lower() == "bearer" else ""
+
     def prove(self) -> None:
         """The client has proved who it is."""
         self.connection.prove()
@@ -91,6 +98,12 @@ class Head(msgspec.Struct, frozen=True):
     path: str
     query: bytes
     first: bytes
+
+    @property
+    def bearer(self) -> str:
+        """The token in the first bytes; "" if there is none."""
+        found = _BEARER.search(self.first)
+        return "" if found is None else found[1].decode("ascii")
 
 
 class Site(Protocol):

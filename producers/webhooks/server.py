@@ -147,7 +147,7 @@ class PushSite:
         endpoint = self._endpoints.get(incoming.path)
         if endpoint is None:
             if incoming.path == HEALTH_PATH:
-                return self._health.answer(incoming.http, incoming.address)
+                return self._health.answer(incoming)
             self.counts.unknown_path += 1
             return incoming.distrust(UNKNOWN_PATH)
         self.counts.pushes += 1
