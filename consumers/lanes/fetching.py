@@ -23,6 +23,7 @@ from typing import Final
 import msgspec
 
 from consumers.lanes.query_lock import QueryLock
+from dispatcher.accounts.poll_times import POLL_TIMES, PollTime
 from dispatcher.arrivals import DEFAULT_WORDS, keep_dead_letter, take_inbound, take_reports
 from dispatcher.clock import now_ms
 from dispatcher.core.backoff import Backoff
@@ -101,16 +102,17 @@ class Poller:
     async def run(self) -> None:
         """Poll for ever. Raises LogError if waiting does not help."""
         interval = PollInterval(self._poll.interval_s, at_once=self._poll.at_once)
-        while True:
-            await asyncio.sleep(interval.pause_s(random.random()))
-            page = await self._page()
-            while interval.heard(page, follows=False) and self._repeats < REPEATS_MAX:
-                page = await self._page()
-                if page.verdict is not None:
-                    interval.heard(page, follows=True)
-                    break
+        with POLL_TIMES.running(self._account, self._poll.name, now_ms()) as poll_time:
+            while True:
+                await asyncio.sleep(interval.pause_s(random.random()))
+                page = await self._page(poll_time)
+                while interval.heard(page, follows=False) and self._repeats < REPEATS_MAX:
+                    page = await self._page(poll_time)
+                    if page.verdict is not None:
+                        interval.heard(page, follows=True)
+                        break
 
-    async def _page(self) -> PolledPage:
+    async def _page(self, poll_time: PollTime) -> PolledPage:
         """The next page, durable; or one with a verdict that says why there is no page."""
         async with self._queries.turn():
             fetching = asyncio.ensure_future(self._fetch())
@@ -121,6 +123,8 @@ class Poller:
                 fetching.cancel()
                 raise
             self._queries.heard(self._poll.name, page.verdict)
+            if page.verdict is None:
+                poll_time.answered_ms = now_ms()
             return page
 
     async def _fetch(self) -> PolledPage:

@@ -19,6 +19,7 @@ from consumers.lanes.query_lock import QueryLock
 from dispatcher import clock
 from dispatcher.accounts import ask_book as balance_book
 from dispatcher.accounts.ask_book import BalanceBook
+from dispatcher.accounts.poll_times import POLL_TIMES
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.account_states import AccountState
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
@@ -133,6 +134,21 @@ def test_a_new_owner_waits_a_whole_interval_and_every_answer_is_followed_by_one(
         await asyncio.sleep(100.0)
         await at.end()
         assert driver.asked_s == [30.0, 60.5, 91.0]
+
+    virtually(scene())
+
+
+def test_a_running_poll_has_the_age_of_its_last_answer_that_was_no_refusal():
+    async def scene() -> None:
+        at, driver = Scene(), Scripted(TOO_FAST, page("1"))
+        at.poll(driver)
+        await asyncio.sleep(35.5)
+        assert POLL_TIMES.ages_s(clock.now_ms()) == {("spring", "report"): 35.5}
+        await asyncio.sleep(60.5)
+        assert POLL_TIMES.ages_s(clock.now_ms()) == {("spring", "report"): 5.0}
+        await at.end()
+        assert driver.asked_s == [30.0, 90.5]
+        assert POLL_TIMES.ages_s(clock.now_ms()) == {}
 
     virtually(scene())
 
