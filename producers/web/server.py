@@ -111,6 +111,8 @@ class WebServer(web.Server):
         self.is_proxy = is_proxy
         self.proves = proves
         self.refusals = Refusals()
+        self.figures: dict[str, Callable[[], msgspec.Struct]] = {}
+        """What sites tell of themselves for monitoring, by the site's name."""
         self.budget = ByteBudget(self.bounds.held_bytes_max)
         self.turns = Turns(self.bounds.strangers_share)
         self.slots = Slots(self.bounds.connections_max, self.bounds.connections_per_address_max, is_proxy)

@@ -68,6 +68,7 @@ class Endpoint:
         "path",
         "reports",
         "taken",
+        "taken_ms",
         "together",
         "vendor",
         "waiting",
@@ -92,6 +93,8 @@ class Endpoint:
         self.reports = reports
         self.taken = ReadyAnswer(200, vendor.push_answer(), "text/plain")
         """The body that acknowledges a push."""
+        self.taken_ms = 0
+        """When the last push was taken; 0: none was."""
         self.waiting = 0
         """How many pushes wait for the log."""
         self._pushed, self._kept = _PerSecond(), _PerSecond()

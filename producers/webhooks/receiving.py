@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from dispatcher.arrivals import keep_dead_letter
+from dispatcher.clock import now_ms
 from dispatcher.errors import LogError
 from dispatcher.log.port import Log
 from dispatcher.vendors.seam.vendor import Partly, Push, Refusal
@@ -127,6 +128,7 @@ class Receiving:
     def _taken(self, endpoint: Endpoint, rows: int) -> ReadyAnswer:
         counts = self.counts
         counts.taken += 1
+        endpoint.taken_ms = now_ms()
         if endpoint.reports:
             counts.reports += rows
         else:

@@ -16,6 +16,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
+import msgspec
+
 from dispatcher.carriers.learnt import LearntCarriers
 from dispatcher.config.file import Config
 from dispatcher.errors import ConfigError
@@ -44,8 +46,21 @@ STRANGER: Final = ReadyAnswer(403, last=True)
 TOO_LARGE: Final = ReadyAnswer(413, last=True)
 
 METHODS: Final = ("GET", "POST")
+PUSHES: Final = "push"
+"""The name of this site's figures."""
 
 logger = get_logger(__name__)
+
+
+class PushFigures(msgspec.Struct, frozen=True):
+    """The pushes of this process: their counts, whether the log accepts records, and when the last one was taken.
+
+    `taken_ms` is by account and kind (report, inbound); Unix milliseconds.
+    """
+
+    counts: WebhookCounts
+    log_works: bool
+    taken_ms: dict[tuple[str, str], int]
 
 
 class Webhooks:
@@ -94,6 +109,7 @@ class PushSite:
         self._web = config.web
         self._receiving = Receiving(log, server.refusals)
         self._health = Health(self._receiving, server, config.web.health_token)
+        server.figures[PUSHES] = self._figures
         self._endpoints: dict[str, Endpoint] = {}
         words, learnt = config.inbound.opt_outs, LearntCarriers()
         self._vendors = {name: each for name, each in config.accounts.items() if isinstance(each, HttpVendor)}
@@ -114,6 +130,10 @@ class PushSite:
     def counts(self) -> WebhookCounts:
         """Counts of pushes since the start."""
         return self._receiving.counts
+
+    def _figures(self) -> PushFigures:
+        taken_ms = {(each.account, _kind(each)): each.taken_ms for each in self._endpoints.values() if each.taken_ms}
+        return PushFigures(self.counts, self._receiving.log_works, taken_ms)
 
     async def close(self) -> None:
         """Wait until what is taken is on the log."""
@@ -226,6 +246,10 @@ class PushSite:
         self.counts.strangers += 1
         self._receiving.note("push-refused", endpoint, status=STRANGER.status, why=why)
         return incoming.distrust(STRANGER)
+
+
+def _kind(endpoint: Endpoint) -> str:
+    return "report" if endpoint.reports else "inbound"
 
 
 def _now_ms() -> int:
