@@ -6,9 +6,10 @@ are recipients times the parts of the longest text of their campaign.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import asdict
@@ -52,17 +53,24 @@ class AccountWatch:
         self._now_s: Final = now_s
         self._seen: deque[tuple[float, dict[str, int]]] = deque()
 
-    async def look(self, session: Session) -> list[AccountState]:
-        """Every account of the configuration now, by name. Raises ConfigError, LogError, StoreError."""
+    async def look(self, session: Session, views: Sequence[CampaignView] | None = None) -> list[AccountState]:
+        """Every account of the configuration now, by name. Raises ConfigError, LogError, StoreError.
+
+        `views`: all campaigns, if they were just read.
+        """
         listed = (await list_accounts(session)).accounts
-        views = await session.read(lambda reader: reader.campaigns())
-        balances = (await session.campaigns()).balances
-        self.saw(views)
-        waiting = queues(views, session.config.accounts)
-        return [
-            self._state(each, session, views, waiting.get(each.account, AccountQueue()), balances.get(each.account))
-            for each in listed
-        ]
+        found = await session.read(lambda reader: reader.campaigns()) if views is None else views
+        balances = dict((await session.campaigns()).balances)
+        self.saw(found)
+
+        def states() -> list[AccountState]:
+            waiting = queues(found, session.config.accounts)
+            return [
+                self._state(each, session, found, waiting.get(each.account, AccountQueue()), balances.get(each.account))
+                for each in listed
+            ]
+
+        return await asyncio.to_thread(states)
 
     def saw(self, views: Iterable[CampaignView]) -> None:
         """The campaigns at this moment."""
