@@ -62,7 +62,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where vendors push to, and the bounds on what they and strangers may send.
 
     `certificate` and `key` are files; with them the server speaks TLS. `trusted_proxies` name the client's address.
-    `share_port`: other processes may listen there, too. `health_token` gives access to the counts of /healthz.
+    `share_port`: other processes may listen there, too. `health_token` opens the counts of /healthz, and /metrics.
     `pushes_per_s_max` and `waiting_max` are per account and kind of push (report, inbound). `strangers_share` is the
     share of the process's time for clients that have not proved who they are. `prefix` is the path under which a
     proxy shows this server; `user_header` is where a trusted proxy names the person that it has signed in. Who

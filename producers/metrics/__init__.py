@@ -1,0 +1,1 @@
+"""The site `/metrics`: figures for Prometheus. See docs/METRICS.md."""
