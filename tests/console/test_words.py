@@ -16,6 +16,7 @@ from dispatcher.errors import UserError
 from dispatcher.i18n import language_is
 from dispatcher.service.campaigns.hindrances import AccountStop
 from dispatcher.service.campaigns.views import ShownCampaign
+from dispatcher.service.campaigns.wave_table import WaveTable
 from dispatcher.service.people.words import ACTION_WORDS
 from dispatcher.store.meanings import EXPIRED_ADVICE
 from dispatcher.store.views import CampaignView, StreamDay, StreamView
@@ -164,10 +165,7 @@ def test_what_can_be_ordered_of_a_stream_is_to_pause_to_cancel_and_to_close_it()
     stream = StreamView(
         takes_messages=True, closed_ms=None, closed_by="", expires_after_s=60, keys_kept_s=60, expired=0, days=()
     )
-    fields = {name: getattr(campaign(Counts(rows=1, delivered=1)), name) for name in CampaignView.__struct_fields__}
-    more: Any = {"settled": True, "equation": "", "adds_up": True, "waits_until_ms": None, "records_behind": 0}
-    expected = Forecast(left_s=None, finish_at_ms=None, alone_s=0, beside=0)
-    shown = ShownCampaign(**fields, **more, stopped=(), not_run=(), forecast=expected, wave_table=None)
+    shown = shown_campaign(Counts(rows=1, delivered=1))
     assert [actions(shown).pause, actions(shown).cancel, actions(shown).close_stream] == [False, False, False]
     shown = msgspec.structs.replace(shown, stream=stream)
     found = actions(shown)
@@ -175,6 +173,24 @@ def test_what_can_be_ordered_of_a_stream_is_to_pause_to_cancel_and_to_close_it()
     day = StreamDay(day="2026-12-01", counts=Counts(rows=4, suppressed=1, delivered=3), expired=0)
     shown = msgspec.structs.replace(shown, stream=msgspec.structs.replace(stream, days=(day,)))
     assert day_terms(shown) == ["suppressed", "delivered"]
+
+
+def test_a_wave_is_not_offered_for_release_while_a_text_must_be_decided() -> None:
+    counts = Counts(rows=40, queued=36, delivered=4)
+    waits = WaveTable(released=1, halted=0, needs_text=True, wait_s=60, waves=(), texts=(), findings=())
+    waits = msgspec.structs.replace(waits, waves=(None, None))
+    offered = [
+        actions(shown_campaign(counts, msgspec.structs.replace(waits, needs_text=needs))).release
+        for needs in (True, False)
+    ]
+    assert offered == [False, True]
+
+
+def shown_campaign(counts: Counts, table: WaveTable | None = None) -> ShownCampaign:
+    fields = {name: getattr(campaign(counts), name) for name in CampaignView.__struct_fields__}
+    more: Any = {"settled": True, "equation": "", "adds_up": True, "waits_until_ms": None, "records_behind": 0}
+    expected = Forecast(left_s=None, finish_at_ms=None, alone_s=0, beside=0)
+    return ShownCampaign(**fields, **more, stopped=(), not_run=(), forecast=expected, wave_table=table)
 
 
 def test_an_account_says_how_many_of_its_queue_are_paused() -> None:

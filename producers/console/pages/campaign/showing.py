@@ -173,7 +173,10 @@ def actions(shown: ShownCampaign) -> Actions:
         and counts.accepted > 0
         and shown.closed_ms is None,
         close_stream=takes_messages,
-        release=unreleased and table is not None and (bool(table.halted) or table.released < len(table.waves)),
+        release=unreleased
+        and table is not None
+        and not table.needs_text
+        and (bool(table.halted) or table.released < len(table.waves)),
         halt=unreleased and table is not None and not table.halted and counts.queued > 0,
         decide=tuple(row.label for row in table.texts) if unreleased and table is not None and table.needs_text else (),
         follow_up=shown.kind != "mms"
