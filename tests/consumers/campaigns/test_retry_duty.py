@@ -25,6 +25,7 @@ from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.terminal.campaigns import campaign_page
 from producers.launch.api import launch, plan_launch
+from producers.launch.prepare import prepare
 from producers.segments import retry
 from producers.segments.follow_up import follow_up
 from schemas.records import Effect
@@ -133,8 +134,6 @@ async def test_pausing_everything_holds_a_finished_campaign_whose_retries_are_to
 async def test_a_campaign_that_is_paused_while_its_retry_is_prepared_is_not_retried(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ):
-    prepare = retry.prepare
-
     async def paused_meanwhile(session: Session, request: LaunchRequest) -> Any:
         async with open_session(config) as other:
             await pause_everything(other)
