@@ -48,12 +48,13 @@ _SECONDS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 
 
 class SendResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the messages of one `stream send`."""
+    """What became of the messages of one `stream send`. `paused`: nothing is sent until the stream is resumed."""
 
     stream: str
     taken: int = 0
     already_there: int = 0
     refused: int = 0
+    paused: bool = False
 
 
 @click.command("open")
@@ -267,8 +268,13 @@ async def _send(config: str | None, stream: str, messages: Iterable[StreamMessag
                     print_json_line(answer)
                 elif answer.result == "refused" and counts["refused"] <= SHOWN_MAX:
                     click.echo(f"refused: {answer.key}: {answer.why}", err=True)
+        known = (await session.campaigns()).get(stream)
     return SendResult(
-        stream=stream, taken=counts["taken"], already_there=counts["already there"], refused=counts["refused"]
+        stream=stream,
+        taken=counts["taken"],
+        already_there=counts["already there"],
+        refused=counts["refused"],
+        paused=known is not None and known.paused,
     )
 
 
@@ -279,6 +285,8 @@ def _say(done: SendResult, stream: str) -> None:
     if done.refused:
         parts.append(f"{done.refused:,} refused")
     click.echo(f"stream {stream}: {', '.join(parts)}.")
+    if done.paused:
+        click.echo(f"it is paused: nothing is sent until you resume it: dispatcher campaign resume {stream}", err=True)
 
 
 def _lines(path: Path) -> Iterator[StreamMessage]:

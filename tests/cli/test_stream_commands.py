@@ -48,6 +48,9 @@ def test_a_stream_is_opened_fed_shown_and_closed(place: Path) -> None:
     assert int(figures[1]) == sum(map(int, figures[2:-1]))
     view = json.loads(run("campaign", "show", "codes", "--json").stdout)
     assert [day["counts"]["queued"] for day in view["stream"]["days"]] == [3]
+    run("campaign", "pause", "codes")
+    again = run("stream", "send", "codes", "13800138000", "--key", "a", "--value", "code=4711")
+    assert "it is paused: nothing is sent until you resume it" in again.stderr
     assert "takes no more messages" in run("stream", "close", "codes").stdout
     assert "was closed already" in run("stream", "close", "codes").stdout
     after = run("stream", "send", "codes", "13800138000", "--key", "z", "--value", "code=1", exit_code=2)
