@@ -376,7 +376,7 @@ def _agreed(
         check_hidden_rows(plan.hidden_rows, hidden_rows, plan.source, "texted")
     for line in () if as_json and yes else plan_lines(plan):
         click.echo(line, err=as_json)
-    for hindrance, mend in ((refused_logins(plan), "correct the password"), (shortage(plan), "top up")):
+    for hindrance, mend in ((refused_logins(plan), "mend that"), (shortage(plan), "top up")):
         if hindrance and yes and not even_if_short:
             raise UserError(f"{hindrance} Nothing was launched: {mend}, or add --even-if-short.")
         if hindrance:

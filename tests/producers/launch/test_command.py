@@ -192,7 +192,7 @@ def test_a_launch_by_an_account_whose_login_is_refused_is_refused_unless_it_is_m
     refused = run("--yes", "--id", "may")
     assert refused.exit_code == 2
     assert 'The vendor refuses the login of "spring" (102: wrong password' in refused.stderr
-    assert "Nothing was launched: correct the password, or add --even-if-short." in refused.stderr
+    assert "Nothing was launched: mend that, or add --even-if-short." in refused.stderr
     assert launch_on_log(folder)[0] is None
     assert run("--yes", "--even-if-short", "--id", "may").exit_code == 0
     assert launch_on_log(folder)[0] is not None
