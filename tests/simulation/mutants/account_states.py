@@ -38,10 +38,10 @@ def a_pause_that_is_over_opens_the_account(patch: MonkeyPatch) -> None:
 def a_trial_goes_to_as_many_as_any_request(patch: MonkeyPatch) -> None:
     original = AccountLane.chunk_max
 
-    def chunk_max(self: AccountLane, segments: int, now_s: float, campaigns: int) -> int:
+    def chunk_max(self: AccountLane, *given: Any, **named: Any) -> int:
         tried, self.spec = self.spec, msgspec.structs.replace(self.spec, numbers_min=self.spec.numbers_max)
         try:
-            return original(self, segments, now_s, campaigns)
+            return original(self, *given, **named)
         finally:
             self.spec = tried
 
