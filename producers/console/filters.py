@@ -24,6 +24,7 @@ from producers.console.sentences import said
 from producers.console.stops import STOP_MEANS, stop_sentence
 from producers.console.words import CLASS_MEANS, WORDS
 from schemas.records import Finding
+from schemas.states import EXPIRED
 
 NOTHING: Final = "–"
 YEAR_S: Final = 365 * 86_400
@@ -149,6 +150,11 @@ def code_advice(failure: Failure) -> str:
     return advice(failure.advice or advice_of(failure.vendor, failure.source, failure.code))
 
 
+def said_by(failure: Failure) -> str:
+    """Who says that it failed; "dispatcher" is a name, so it is not translated."""
+    return "dispatcher" if (failure.source, failure.code) == ("submit", EXPIRED) else word(failure.source)
+
+
 def basename(path: str) -> str:
     """The names of files without their folders."""
     return ", ".join(each.rpartition("/")[2] for each in path.split(", "))
@@ -204,7 +210,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     each.__name__: _of_request(each)
     for each in (
         *(figure, rate, minute, second, yuan, duration, percent, word, class_means, carrier, reason, meaning, advice),
-        *(code_meaning, code_advice, basename, part_terms, bar_of, interval, finding, cell, said),
+        *(code_meaning, code_advice, said_by, basename, part_terms, bar_of, interval, finding, cell, said),
         *(stop_sentence, stop_word, deed, audited, lasts),
     )
 }

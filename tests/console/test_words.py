@@ -19,13 +19,13 @@ from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.service.campaigns.wave_table import WaveTable
 from dispatcher.service.people.words import ACTION_WORDS
 from dispatcher.store.meanings import EXPIRED_ADVICE
-from dispatcher.store.views import CampaignView, StreamDay, StreamView
+from dispatcher.store.views import CampaignView, Failure, StreamDay, StreamView
 from dispatcher.vendors import registry
 from producers.api.routes import OPERATIONS
 from producers.console.advice import ADVICE
 from producers.console.bars import bar
 from producers.console.deeds import DEEDS, deed
-from producers.console.filters import duration, lasts, percent, rate, word, yuan
+from producers.console.filters import duration, lasts, percent, rate, said_by, word, yuan
 from producers.console.pages.accounts import queued_why
 from producers.console.pages.campaign.showing import actions, day_terms
 from producers.console.pages.new_campaign.terms import (
@@ -209,3 +209,10 @@ def test_a_sealed_number_is_opened_by_its_process_alone() -> None:
     for wrong in ("", "x", Seal().close("13800138000")):
         with pytest.raises(UserError, match="too old"):
             seal.open(wrong)
+
+
+def test_an_expired_message_is_said_by_the_dispatcher_and_not_by_the_vendor() -> None:
+    expired = Failure(account="spring", vendor="batch-b", source="submit", code="expired", meaning="", recipients=1)
+    assert said_by(expired) == "dispatcher"
+    assert said_by(msgspec.structs.replace(expired, code="102")) == "answer to the submit"
+    assert said_by(msgspec.structs.replace(expired, source="report")) == "report"
