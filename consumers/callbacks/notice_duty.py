@@ -55,7 +55,7 @@ class NoticeDuty:
             views = await session.read(lambda reader: reader.campaigns(now_ms))
             events = self._of_campaigns(views, now_ms)
             if "alert" in self._kinds:
-                accounts = await self._accounts.look(session)
+                accounts = await self._accounts.look(session, views)
                 holders_known = lane_holders(session.places) is not None
                 alerts = [
                     AlertNow(
