@@ -147,6 +147,16 @@ def test_a_mistake_without_its_form_stands_above_the_draft(guarded: Served) -> N
     assert "needs no approval" in why
 
 
+def test_the_plan_of_compared_texts_shows_each_and_who_gets_it_first(guarded: Served) -> None:
+    numbers = list(range(FIRST, FIRST + 40))
+    request = replace(_drafted_by_ann("compared", 1), numbers=numbers, text="【Shop】One", more_texts=["【Shop】Two"])
+    guarded.run(lambda: draft(guarded.session, request))
+    page = Asking(guarded, "ann").get("/campaigns/compared").body
+    assert "【Shop】One" in page
+    assert "【Shop】Two" in page
+    assert "1: 4 (A 2, B 2)" in page
+
+
 def _drafted_by_ann(campaign: str, recipients: int) -> LaunchRequest:
     numbers = list(range(FIRST, FIRST + recipients))
     return LaunchRequest(numbers=numbers, text="【Shop】hello", route=[ACCOUNT], id=campaign, by="ann")
