@@ -7,8 +7,11 @@ and names it; it is shorter than pytest's timeout, which would say less.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 PATIENCE_S = 500.0
 
@@ -32,3 +35,22 @@ def wait_until(condition: Callable[[], object], what: str = "the condition holds
 def patience() -> asyncio.Timeout:
     """A bound for a block that waits for something else than a condition: `async with patience():`"""
     return asyncio.timeout(PATIENCE_S)
+
+
+def freeze(process: int) -> None:
+    """Stop a process in its tracks (SIGSTOP): no thread of it runs any more when this returns.
+
+    The signal alone stops a thread only when one of them has taken it, which may be later on a busy machine.
+    """
+    os.kill(process, signal.SIGSTOP)
+    tasks = Path(f"/proc/{process}/task")
+
+    def stands() -> bool:
+        try:
+            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
+        except (FileNotFoundError, ProcessLookupError):
+            return not tasks.is_dir()  # a thread ended, or the process
+        return all(state in "TtZX" for state in states)
+
+    if tasks.is_dir():  # elsewhere than on Linux the signal has to do
+        wait_until(stands, f"process {process} stands", every_s=0.001)

@@ -222,6 +222,7 @@ def _serve(connection: socket.socket) -> None:
 def _become(request: Mapping[str, Any], files: Sequence[int]) -> None:
     """Carry out the request as a process that was started for it, and end."""
     global _is_forked, _server
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if request["session"]:
             os.setsid()
@@ -311,6 +312,7 @@ def _forked() -> Server:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = os.fork()
     if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command
         ours.close()
         _serve(theirs)
         os._exit(0)

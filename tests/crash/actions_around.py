@@ -6,6 +6,7 @@ import os
 import signal
 
 from tests.crash.life import Life
+from tests.waiting import freeze
 
 
 def kill_results(life: Life) -> None:
@@ -107,7 +108,7 @@ def freeze_the_broker(life: Life) -> None:
     life.busy()
     life.may_end = True
     assert broker._process is not None
-    os.kill(broker._process.pid, signal.SIGSTOP)
+    freeze(broker._process.pid)
     life.story.say("SIGSTOP broker")
     life.figures["SIGSTOP broker"] += 1
     life.sleep(life.rng.choice([0.5, 1.5, 3.0, 7.0]))

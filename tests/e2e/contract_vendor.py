@@ -13,6 +13,7 @@ import orjson
 
 from tests.e2e.contract_crashes import all_final_but_unknown
 from tests.e2e.stand import numbers_file, stand
+from tests.waiting import freeze
 
 PEOPLE: Final = 4
 CREDIT: Final = 12_345
@@ -150,7 +151,7 @@ class VendorContract:
             at.run()
             at.launch("may", numbers_file(tmp_path, 2000))
             at.until(lambda: at.taken() > 200, "a part was sent")
-            os.kill(at.vendor.pid, signal.SIGSTOP)
+            freeze(at.vendor.pid)
             try:
                 at.until(lambda: at.counts("may").unknown > 0, "a request found no answer")
             finally:

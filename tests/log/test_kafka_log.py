@@ -28,7 +28,7 @@ from loadtest.broker import Broker
 from schemas.topics import LANES
 from tests.log.contract import Freezable, LogContract, Place, followed, read_all
 from tests.log.contract_lock import LockContract
-from tests.waiting import patience, until
+from tests.waiting import freeze, patience, until
 
 
 class FrozenBroker:
@@ -38,14 +38,15 @@ class FrozenBroker:
         self._broker, self.url = broker, f"kafka://{broker.bootstrap}/{prefix}.?timeout_s=2"
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        freeze(self._pid)
 
     def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
+        os.kill(self._pid, signal.SIGCONT)
 
-    def _signal(self, number: int) -> None:
+    @property
+    def _pid(self) -> int:
         assert self._broker._process is not None
-        os.kill(self._broker._process.pid, number)
+        return self._broker._process.pid
 
 
 @pytest.fixture(scope="module")
