@@ -17,8 +17,8 @@ from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import _
 from dispatcher.service.session import Session
 from dispatcher.store.export.recipients import Format
-from producers.console.sentences import said
 from producers.console.services import SHORT_RECIPIENTS_MAX, call
+from producers.console.wording.sentences import said
 
 KEPT_S: Final = 86_400.0
 READY_WITHIN_S: Final = 1.5

@@ -34,14 +34,14 @@ from dispatcher.service.session import Session
 from producers.console.arrival import SESSION_COOKIE, Arrival
 from producers.console.forms import BadForm, read_form
 from producers.console.live import Live
-from producers.console.navigation import MENU
 from producers.console.pages.table import ROUTES
-from producers.console.rendering import Renderer
-from producers.console.sentences import said
+from producers.console.rendering.navigation import MENU
+from producers.console.rendering.renderer import Renderer
+from producers.console.rendering.static_files import StaticFiles
 from producers.console.sign_in import SignIn
 from producers.console.state import ConsoleState
-from producers.console.static_files import StaticFiles
 from producers.console.visit import Answer, ConsoleRoute, Download, Events, Fields, Html, Redirect, UploadedFile, Visit
+from producers.console.wording.sentences import said
 from producers.web.answers import ReadyAnswer
 from producers.web.routes import Found, Routes
 from producers.web.server import WebServer

@@ -14,7 +14,7 @@ from dispatcher.i18n import language_is
 from dispatcher.service.campaigns.hours import asked_hours
 from dispatcher.service.campaigns.launching import LaunchRequest
 from producers.console.pages.new_campaign.terms import field_of
-from producers.console.sentences import REWORDED, said
+from producers.console.wording.sentences import REWORDED, said
 from producers.launch.definition import define
 from producers.lists.columns import Choice
 from producers.lists.opening import Opened

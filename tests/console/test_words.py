@@ -22,10 +22,6 @@ from dispatcher.store.meanings import EXPIRED_ADVICE
 from dispatcher.store.views import CampaignView, Failure, StreamDay, StreamView
 from dispatcher.vendors import registry
 from producers.api.routes import OPERATIONS
-from producers.console.advice import ADVICE
-from producers.console.bars import bar
-from producers.console.deeds import DEEDS, deed
-from producers.console.filters import duration, lasts, percent, rate, said_by, word, yuan
 from producers.console.pages.accounts import queued_why
 from producers.console.pages.campaign.showing import actions, day_terms
 from producers.console.pages.new_campaign.terms import (
@@ -37,12 +33,16 @@ from producers.console.pages.new_campaign.terms import (
 )
 from producers.console.pages.orders import typed_count, unconfirmed
 from producers.console.pages.table import ROUTES
-from producers.console.rendering import Renderer
+from producers.console.rendering.bars import bar
+from producers.console.rendering.filters import duration, lasts, percent, rate, said_by, word, yuan
+from producers.console.rendering.renderer import Renderer
+from producers.console.rendering.static_files import StaticFiles
 from producers.console.seal import Seal
-from producers.console.static_files import StaticFiles
-from producers.console.stops import STOP_MEANS, stop_sentence
 from producers.console.visit import Fields
-from producers.console.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS, WORDS
+from producers.console.wording.advice import ADVICE
+from producers.console.wording.deeds import DEEDS, deed
+from producers.console.wording.stops import STOP_MEANS, stop_sentence
+from producers.console.wording.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS, WORDS
 from schemas.records import Why
 from tests.service.reports.test_alerts import campaign
 

@@ -10,9 +10,9 @@ from dispatcher.i18n import _
 from dispatcher.service.accounts import account_codes, check_accounts
 from dispatcher.service.campaigns.views import CampaignWanted, list_campaigns
 from dispatcher.store.views import CampaignView
-from producers.console.sentences import said
 from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 
 
 async def accounts(visit: Visit) -> Answer:

@@ -18,8 +18,8 @@ from dispatcher.service.streams import OWN_TEXT, StreamMessage, append_messages
 from dispatcher.service.suppression import change_suppression, read_suppression, suppression_key
 from dispatcher.store.views import InboundFilter
 from dispatcher.terminal.times import time_ms
-from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 
 SHOWN: Final = 100
 DEAD_SHOWN: Final = 20

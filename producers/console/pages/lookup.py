@@ -7,8 +7,8 @@ from typing import Final
 from dispatcher.errors import UserError
 from dispatcher.masking import masked_number
 from dispatcher.service.lookup import look_up
-from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Html, Visit
+from producers.console.wording.sentences import said
 
 
 async def ask(visit: Visit) -> Answer:

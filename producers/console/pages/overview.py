@@ -24,7 +24,7 @@ from dispatcher.store.views import CampaignView
 from producers.console.pages.accounts import queued_why
 from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
-from producers.console.words import HOLD_MEANS
+from producers.console.wording.words import HOLD_MEANS
 
 WORD: Final = "PAUSE"
 CAMPAIGNS_MAX: Final = 12

@@ -21,8 +21,8 @@ from dispatcher.service.suppression import (
 )
 from dispatcher.store.export.table_files import TableKind
 from producers.console.folders import console_folder
-from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Download, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 from producers.lists.columns import Choice
 from producers.suppression.export import export_list
 from producers.suppression.reading import read_numbers

@@ -8,8 +8,8 @@ from dispatcher.errors import UserError
 from dispatcher.i18n import N_, _, ngettext
 from dispatcher.service.resolutions import list_resolutions, resolution_list
 from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_list, unknown_to_resolve
-from producers.console.sentences import said
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 from schemas.records import ResolvedAs
 
 NEWEST: Final = 50

@@ -10,13 +10,13 @@ from dispatcher.service.campaigns.cloning import campaign_terms
 from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign, show_draft
 from dispatcher.terminal.times import coming_ms
-from producers.console.filters import minute
 from producers.console.pages.campaign.plans import as_plan
 from producers.console.pages.campaign.showing import draft_page
 from producers.console.pages.orders import unconfirmed
-from producers.console.sentences import said
+from producers.console.rendering.filters import minute
 from producers.console.services import SHORT_RECIPIENTS_MAX, call
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 
 
 async def plan(visit: Visit) -> Answer:

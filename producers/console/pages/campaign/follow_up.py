@@ -12,9 +12,9 @@ from dispatcher.store.meanings import failure_class
 from dispatcher.vendors.seam.outcomes import FAILURE_CLASSES
 from producers.console.pages.campaign.plans import as_plan
 from producers.console.pages.orders import unconfirmed
-from producers.console.sentences import said
 from producers.console.services import SHORT_RECIPIENTS_MAX, call
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 from producers.launch.planning.plan import Plan
 
 WORDS: Final = {

@@ -20,11 +20,11 @@ from dispatcher.service.campaigns.control import (
 from dispatcher.service.campaigns.hours import change_hours
 from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.streams import close_stream
-from producers.console.filters import minute, yuan
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count
-from producers.console.sentences import said
+from producers.console.rendering.filters import minute, yuan
 from producers.console.visit import Answer, ConsoleRoute, Handler, Redirect, Visit
+from producers.console.wording.sentences import said
 
 Order = Callable[[Visit, str, str], Awaitable[str]]
 """(visit, campaign, who) -> what happened, in one sentence. Raises UserError."""

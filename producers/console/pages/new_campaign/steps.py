@@ -30,10 +30,10 @@ from producers.console.pages.new_campaign.terms import (
     when_terms,
 )
 from producers.console.pages.orders import typed_count
-from producers.console.sentences import said
 from producers.console.services import SHORT_BYTES_MAX, SHORT_RECIPIENTS_MAX, call
 from producers.console.unfinished import CampaignForm, ListChoice
 from producers.console.visit import Answer, ConsoleRoute, Download, Handler, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 from producers.launch.definition import new_id
 from producers.lists.inspection import ListInspection
 

@@ -12,10 +12,10 @@ from markupsafe import Markup, escape
 
 from dispatcher.i18n import LANGUAGES, _, current_language, ngettext
 from dispatcher.wording import clock, shown_zone
-from producers.console.filters import FILTERS
-from producers.console.static_files import StaticFiles
+from producers.console.rendering.filters import FILTERS
+from producers.console.rendering.static_files import StaticFiles
 
-TEMPLATES: Final = Path(__file__).parent / "templates"
+TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 
 
 class Renderer:

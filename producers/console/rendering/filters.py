@@ -18,11 +18,11 @@ from dispatcher.store.meanings import advice as advice_of
 from dispatcher.store.meanings import chinese_meaning
 from dispatcher.store.views import CampaignView, Failure
 from dispatcher.wording import shown_zone
-from producers.console.bars import BarPart, bar
-from producers.console.deeds import deed
-from producers.console.sentences import said
-from producers.console.stops import STOP_MEANS, stop_sentence
-from producers.console.words import CLASS_MEANS, WORDS
+from producers.console.rendering.bars import BarPart, bar
+from producers.console.wording.deeds import deed
+from producers.console.wording.sentences import said
+from producers.console.wording.stops import STOP_MEANS, stop_sentence
+from producers.console.wording.words import CLASS_MEANS, WORDS
 from schemas.records import Finding
 from schemas.states import EXPIRED
 

@@ -1,0 +1,1 @@
+"""How pages are made: templates, filters, bars, the menu, static files."""
