@@ -95,7 +95,8 @@ def test_a_token_is_printed_once() -> None:
     assert made["expires_ms"] > 0
     listed = run("token", "list")
     assert "crm" in listed
-    assert "campaigns:read, streams:send" in listed
+    assert "campaigns:read streams:send" in listed
+    assert "viewer" in listed
     assert secret not in listed
     assert made["secret"] not in listed
     assert run("token", "revoke", made["token"]) == f"token {made['token']} of reports is revoked.\n"
