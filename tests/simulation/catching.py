@@ -41,7 +41,7 @@ CAUGHT_AT: Final = {
     "a_run_moves_its_chunk_up_to_its_end": 27,
     "a_late_run_overwrites_a_definite_one": 126,
     "a_checkpoint_forgets_which_recipients_are_open": 41,
-    "a_new_owner_calls_the_whole_chunk_unknown": 81,
+    "a_new_owner_calls_the_whole_chunk_unknown": 111,
     "a_chunk_of_which_something_was_not_sent_was_not_sent": 27,
     "an_answer_for_one_recipient_is_one_for_those_behind_it": 27,
     "an_answer_is_about_the_recipient_at_its_place_in_the_request": 219,
