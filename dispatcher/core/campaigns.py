@@ -198,6 +198,11 @@ def first_counts(record: Control) -> bool:
     return isinstance(record, Closed | StreamClosed)
 
 
+def kept_as(record: Control, offset: int) -> str:
+    """Under which word a store keeps it: the last one of a word counts, but every record about a budget does."""
+    return f"money!{offset:015d}" if isinstance(record, Budgeted | BudgetShare) else record.word
+
+
 class Campaigns:
     """All campaigns. Apply records in log order."""
 

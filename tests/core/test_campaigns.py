@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.campaigns import Campaigns, kept_as
 from schemas.records import (
     AnyRecord,
+    BudgetShare,
     Cancelled,
     Closed,
     Flowed,
@@ -107,3 +108,10 @@ def test_the_newest_snapshot_of_the_suppression_list_counts() -> None:
     first = SuppressionSnapshotAt(snapshot="s1", upto=10, parts=1, numbers=5)
     assert folded(first, replace(first, snapshot="s2")).suppression_snapshot == replace(first, snapshot="s2")
     assert folded().suppression_snapshot is None
+
+
+def test_a_store_keeps_every_record_about_a_budget_in_the_order_of_the_log_and_of_others_the_last() -> None:
+    share = BudgetShare(campaign="may", account="spring", ceded=0, least=1, wanted=2, at_ms=0)
+    paused = Flowed(campaign="may", paused=True, at_ms=0, by="ann")
+    assert kept_as(share, 9) < kept_as(share, 10)
+    assert kept_as(paused, 9) == kept_as(paused, 10) == "flow"

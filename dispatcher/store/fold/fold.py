@@ -89,7 +89,7 @@ class Fold:
                 case Drafted() | Scheduled():
                     self._tables.revised(record.campaign, record.revision)
                 case _ if isinstance(record, Control):
-                    self._tables.controlled(record, stored.value)
+                    self._tables.controlled(record, stored.value, stored.offset)
                 case Job():
                     batch_id = spread_place(record.partition, record.offset)
                     self._tables.add_job(lane_place(partition, stored.offset), batch_id, record)

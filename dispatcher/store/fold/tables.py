@@ -90,7 +90,7 @@ class Inputs(Protocol):
         """A draft, or its schedule, was made or changed: this revision is in force until the next one."""
         ...
 
-    def controlled(self, record: Control, encoded: bytes) -> None:
+    def controlled(self, record: Control, encoded: bytes, offset: int) -> None:
         """A control; the last of its word counts, or the first (core/campaigns.py). It may come before the launch."""
         ...
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dispatcher.core.campaigns import first_counts
+from dispatcher.core.campaigns import first_counts, kept_as
 from dispatcher.core.results import inbound
 from dispatcher.core.results.columns import Columns
 from dispatcher.core.results.inbound import Bounds
@@ -85,10 +85,11 @@ class MemoryTables:
     def revised(self, campaign: str, revision: str) -> None:
         self._kept.campaigns[campaign] = _replaced(self._campaign(campaign), revision=revision)
 
-    def controlled(self, record: Control, encoded: bytes) -> None:
+    def controlled(self, record: Control, encoded: bytes, offset: int) -> None:
         campaign = self._campaign(record.campaign)
-        if record.word not in campaign.controls or not first_counts(record):
-            controls = campaign.controls | {record.word: record}
+        word = kept_as(record, offset)
+        if word not in campaign.controls or not first_counts(record):
+            controls = campaign.controls | {word: record}
             self._kept.campaigns[record.campaign] = _replaced(campaign, controls=controls)
 
     def _campaign(self, campaign: str) -> KeptCampaign:

@@ -20,7 +20,7 @@ from schemas.records import Control, Launched
 IS_UNKNOWN: Final = "c.state IN (1, 6) AND c.state = 6 AND c.reported + c.proven < c.count"  # so that the index is used
 
 _CAMPAIGN: Final = "SELECT launched FROM campaigns WHERE launched IS NOT NULL"
-_CONTROLS: Final = "SELECT record FROM controls WHERE campaign = ?"
+_CONTROLS: Final = "SELECT record FROM controls WHERE campaign = ? ORDER BY word"
 _TALLIES: Final = (
     f"SELECT account, day, {', '.join(COLUMNS)}, first_sent_ms, last_sent_ms, last_report_ms FROM tallies "
     "WHERE campaign = ? AND attempt = ?"

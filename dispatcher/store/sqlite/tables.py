@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from dispatcher.core.campaigns import first_counts
+from dispatcher.core.campaigns import first_counts, kept_as
 from dispatcher.core.results.inbound import Bounds
 from dispatcher.core.results.journal import JoinedJob
 from dispatcher.core.results.places import move_place
@@ -81,7 +81,7 @@ class SqliteTables:
         self._campaign(campaign)
         self._run("UPDATE campaigns SET revision = ? WHERE id = ?", (revision, campaign))
 
-    def controlled(self, record: Control, encoded: bytes) -> None:
+    def controlled(self, record: Control, encoded: bytes, offset: int) -> None:
         """A control; the last of its word counts, or the first (core/campaigns.py). It may come before the launch."""
         self._campaign(record.campaign)
         match record:
@@ -92,7 +92,7 @@ class SqliteTables:
             case _:
                 pass
         or_what = "IGNORE" if first_counts(record) else "REPLACE"
-        row = (record.campaign, record.word, encoded)
+        row = (record.campaign, kept_as(record, offset), encoded)
         self._run(f"INSERT OR {or_what} INTO controls VALUES (?, ?, ?)", row)
 
     def _campaign(self, campaign: str) -> None:
