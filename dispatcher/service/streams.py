@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 from weakref import WeakKeyDictionary
 
@@ -288,9 +288,9 @@ def _memory(session: Session) -> _Memory:
     return memory
 
 
-def _numbers(written: Sequence[str], vendors: object) -> list[int]:
+def _numbers(written: Sequence[str], vendors: Iterable[Vendor]) -> list[int]:
     """The numbers as the log has them; 0: not one."""
-    abroad = all(vendor.limits.international for vendor in vendors)  # type: ignore[attr-defined]
+    abroad = all(vendor.limits.international for vendor in vendors)
     lines = "".join(" ".join(number.splitlines()) + "\n" for number in written)
     numbers, _ = normalise(lines.encode("utf-8", "replace"), international=abroad)
     return [int(number) for number in numbers.tolist()]

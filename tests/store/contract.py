@@ -25,6 +25,7 @@ from schemas import codec
 from schemas.records import (
     AnyRecord,
     BalanceAsked,
+    BudgetShare,
     Cancelled,
     CheckpointAt,
     Closed,
@@ -375,6 +376,27 @@ class StoreContract:
         view = driver.reader().campaign("c2", NOW_MS)
         assert view is not None
         assert view.counts.queued == 1
+        driver.close()
+
+    def test_who_lacks_money_depends_on_every_record_about_a_budget(self, place: StorePlace):
+        """The records of a run: what is left pays no account's next recipient, which the last two alone do not show."""
+        history = History()
+        history.launch("c1", {"spring": [2], "summer": [2]}, budget={"spring": 2_368_421, "summer": 2_631_579})
+        for account, ceded, least in (
+            ("spring", 0, 2_385_000),
+            ("summer", 0, 2_650_000),
+            ("summer", 31_579, 2_681_579),
+            ("spring", 28_421, 2_413_421),
+            ("spring", 88_421, 2_473_421),
+            ("summer", 41_579, 2_741_579),
+        ):
+            share = BudgetShare(campaign="c1", account=account, ceded=ceded, least=least, wanted=9_000_000, at_ms=1)
+            history.append("campaigns", 0, share)
+        driver = Driver(place, history)
+        driver.all()
+        view = driver.reader().campaign("c1", NOW_MS)
+        assert view is not None
+        assert (view.status, view.held) == ("held", Hold("budget"))
         driver.close()
 
     def test_a_campaign_outside_its_hours_is_held_until_it_is_resumed(self, place: StorePlace):

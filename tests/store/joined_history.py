@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,8 +100,12 @@ class History:
         reports_from_ms: int = 0,
         revision: str = "",
         judged_upto: int | None = None,
+        budget: Mapping[str, int] = {},
     ) -> dict[str, list[int]]:
-        """A launch that deals batches of these sizes to the accounts; the offsets of their jobs, by account."""
+        """A launch that deals batches of these sizes to the accounts; the offsets of their jobs, by account.
+
+        `budget`: the shares of its accounts.
+        """
         jobs: dict[str, list[int]] = {}
         number, batch_no = first_number, 0
         for account, sizes in route.items():
@@ -139,6 +143,7 @@ class History:
                     jobs=len(sizes),
                     recipients=sum(sizes),
                     reports_from_ms=reports_from_ms,
+                    share=budget.get(account, 0),
                 )
                 for account, sizes in route.items()
             ),
@@ -156,6 +161,7 @@ class History:
             by="test",
             revision=revision,
             judged_upto=judged_upto,
+            budget=sum(budget.values()),
             capped=judged_upto is not None,
         )
         if committed:

@@ -176,9 +176,14 @@ ALTER TABLE failures RENAME TO failures_before;
 INSERT INTO tallies SELECT {_OLD_SUMS} FROM tallies_before;
 INSERT INTO failures SELECT campaign, attempt, account, 0, source, code, recipients FROM failures_before;
 DROP TABLE tallies_before;
-DROP TABLE failures_before
+DROP TABLE failures_before;
+UPDATE controls SET word = 'money!0!' || word WHERE word = 'budget' OR word LIKE 'share!%'
 """
-"""A log of a release with format 8 has no streams, and nobody was moved."""
+"""A log of a release with format 8 has no streams, and nobody was moved.
+
+That release kept only the last record of each account about a budget: they come before all later ones. Until the
+results are rebuilt, its campaigns with a spent budget may look as if they ran.
+"""
 
 _UPGRADES: Final = {2: _FROM_2, 3: _FROM_3, 4: _FROM_4, 5: _FROM_5, 6: _FROM_6, 7: _FROM_7, 8: _FROM_8}
 
