@@ -10,14 +10,13 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.accounts.holders import lane_holders
 from dispatcher.callbacks.on_log import CallbacksOnLog
 from dispatcher.config.file import Config
 from dispatcher.core.callbacks.notices import AlertNow, CampaignFigures, news_of_alerts, news_of_campaigns
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.service.account_states import AccountWatch
-from dispatcher.service.reports.alerts import alerts_of
+from dispatcher.service.reports.alerts import look_for_alerts
 from dispatcher.service.session import open_session
 from dispatcher.store.views import CampaignView
 from schemas.records import CallbackEvent
@@ -56,7 +55,6 @@ class NoticeDuty:
             events = self._of_campaigns(views, now_ms)
             if "alert" in self._kinds:
                 accounts = await self._accounts.look(session, views)
-                holders_known = lane_holders(session.places) is not None
                 alerts = [
                     AlertNow(
                         word=alert.kind,
@@ -65,7 +63,7 @@ class NoticeDuty:
                         figure=alert.figure,
                         campaign=alert.subject if alert.kind in OF_CAMPAIGNS else "",
                     )
-                    for alert in alerts_of(views, accounts, holders_known=holders_known)
+                    for alert in await look_for_alerts(session, views, accounts, now_ms)
                 ]
                 events += news_of_alerts(self._known.events, alerts, now_ms)
         if events:

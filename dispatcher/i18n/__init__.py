@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import gettext as _gettext
-import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -71,13 +70,6 @@ def language_asked(accept: str) -> str | None:
         if known in LANGUAGES:
             found.append((-_quality(parameters), at, known))
     return min(found)[2] if found and min(found)[0] < 0 else None
-
-
-def language_of_environment() -> str:
-    """The language of a command, as `LC_ALL`, `LC_MESSAGES` or `LANG` say."""
-    named = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := os.environ.get(name))), "")
-    language = named.partition("_")[0].partition(".")[0].lower()
-    return language if language in LANGUAGES else ENGLISH
 
 
 def _quality(parameters: str) -> float:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from dispatcher.i18n import _, current_language, language_asked, language_is, language_of_environment, ngettext
+from dispatcher.i18n import _, current_language, language_asked, language_is, ngettext
 
 
 def test_a_text_is_in_the_language_of_the_task() -> None:
@@ -45,17 +45,3 @@ async def test_tasks_do_not_mix_their_languages() -> None:
 )
 def test_the_language_that_a_browser_prefers(header: str, language: str | None) -> None:
     assert language_asked(header) == language
-
-
-@pytest.mark.parametrize(
-    ("variables", "language"),
-    [({"LANG": "zh_CN.UTF-8"}, "zh"), ({"LANG": "zh_CN", "LC_ALL": "C"}, "en"), ({"LANG": "de_DE"}, "en"), ({}, "en")],
-)
-def test_the_language_of_the_environment(
-    variables: dict[str, str], language: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert language_of_environment() == language

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
 
+from dispatcher.accounts.holders import lane_holders
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.service.account_states import AccountState
 from dispatcher.service.campaigns.hindrances import AccountStop
+from dispatcher.service.campaigns.progress import forecast, queues
+from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
+from dispatcher.vendors.seam.vendor import Vendor
 
 AlertKind = Literal[
     "equation-broken",
@@ -51,6 +56,31 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     def urgent(self) -> bool:
         """Whether it is of the kinds that come first."""
         return self.kind in URGENT
+
+
+async def look_for_alerts(
+    session: Session, views: Sequence[CampaignView], accounts: Sequence[AccountState], at_ms: int
+) -> list[Alert]:
+    """The alerts of this moment, from all campaigns and accounts as they were just read. Raises ConfigError."""
+    vendors = session.config.accounts
+
+    def found() -> list[Alert]:
+        forecasts = closing_forecasts(views, accounts, vendors, at_ms)
+        return alerts_of(views, accounts, holders_known=lane_holders(session.places) is not None, forecasts=forecasts)
+
+    return await asyncio.to_thread(found)
+
+
+def closing_forecasts(
+    views: Sequence[CampaignView], accounts: Iterable[AccountState], vendors: Mapping[str, Vendor], at_ms: int
+) -> dict[str, Forecast]:
+    """When the campaigns are sent whose hours end."""
+    closing = [view for view in views if view.counts.queued and view.ends_ms is not None]
+    if not closing:
+        return {}
+    waiting = queues(views, vendors)
+    held = {each.account for each in accounts if each.stopped is not None and each.stopped.keeps_all}
+    return {view.id: forecast(view, waiting, vendors, held, at_ms) for view in closing}
 
 
 def alerts_of(

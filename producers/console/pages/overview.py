@@ -8,19 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dispatcher.accounts.holders import lane_holders
 from dispatcher.clock import now_ms
-from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.people import Caller
 from dispatcher.errors import UserError
 from dispatcher.i18n import _
-from dispatcher.service.account_states import AccountState
 from dispatcher.service.campaigns.drafts import drafts_to_approve
 from dispatcher.service.campaigns.pausing import pause_everything, still_sending
-from dispatcher.service.campaigns.progress import forecast, queues
-from dispatcher.service.reports.alerts import alerts_of
-from dispatcher.service.session import Session
-from dispatcher.store.views import CampaignView
+from dispatcher.service.reports.alerts import look_for_alerts
 from producers.console.pages.accounts import queued_why
 from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
@@ -72,26 +66,11 @@ async def watch_paused(visit: Visit) -> Answer:
     return Events("paused", render)
 
 
-def closing_forecasts(
-    session: Session, views: list[CampaignView], accounts: list[AccountState], now: int
-) -> dict[str, Forecast]:
-    """When the campaigns are sent whose hours end."""
-    known = session.config.accounts
-    closing = [view for view in views if view.counts.queued and view.ends_ms is not None]
-    if not closing:
-        return {}
-    waiting = queues(views, known)
-    held = {each.account for each in accounts if each.stopped is not None and each.stopped.keeps_all}
-    return {view.id: forecast(view, waiting, known, held, now) for view in closing}
-
-
 async def _now(state: ConsoleState, caller: Caller) -> dict[str, Any]:
     now, session = now_ms(), state.session
     accounts = await state.accounts.look(session)
     views = await session.read(lambda reader: reader.campaigns())
-    holders_known = lane_holders(session.places) is not None
-    forecasts = closing_forecasts(session, views, accounts, now)
-    alerts = alerts_of(views, accounts, holders_known=holders_known, forecasts=forecasts)
+    alerts = await look_for_alerts(session, views, accounts, now)
     under_way = [view for view in views if view.status not in OVER and not view.test_of]
     return {
         "today": await state.today.look(session, now, views),
