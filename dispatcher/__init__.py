@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from dispatcher.errors import DispatcherError, UserError
     from dispatcher.service.accounts import account_balances, check_accounts, list_accounts
-    from dispatcher.service.campaigns.control import (
+    from dispatcher.service.campaigns.drafts import approve_campaign, list_drafts, schedule_campaign, show_draft
+    from dispatcher.service.campaigns.follow_ups import FollowUpRequest
+    from dispatcher.service.campaigns.launching import LaunchRequest
+    from dispatcher.service.campaigns.orders.control import (
         budget_campaign,
         cancel_campaign,
         pause_campaign,
         resume_campaign,
         weigh_campaign,
     )
-    from dispatcher.service.campaigns.drafts import approve_campaign, list_drafts, schedule_campaign, show_draft
-    from dispatcher.service.campaigns.follow_ups import FollowUpRequest
-    from dispatcher.service.campaigns.launching import LaunchRequest
+    from dispatcher.service.campaigns.orders.waves import decide_text, halt_wave, release_wave
     from dispatcher.service.campaigns.results import write_results
     from dispatcher.service.campaigns.views import list_campaigns, show_campaign, watch_campaign
-    from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
     from dispatcher.service.inbound import dead_letters, follow_messages, newest_messages
     from dispatcher.service.lookup import look_up
     from dispatcher.service.reports.spend import SpendWanted, report_spend
@@ -102,7 +102,7 @@ _MODULES: Final = {
     "errors": ("DispatcherError", "UserError"),
     "service.accounts": ("account_balances", "check_accounts", "list_accounts"),
     "service.campaigns.views": ("list_campaigns", "show_campaign", "watch_campaign"),
-    "service.campaigns.control": (
+    "service.campaigns.orders.control": (
         "budget_campaign",
         "cancel_campaign",
         "pause_campaign",
@@ -126,7 +126,7 @@ _MODULES: Final = {
     ),
     "service.reports.spend": ("SpendWanted", "report_spend"),
     "service.suppression": ("are_suppressed", "change_suppression", "list_suppressed"),
-    "service.campaigns.waves": ("decide_text", "halt_wave", "release_wave"),
+    "service.campaigns.orders.waves": ("decide_text", "halt_wave", "release_wave"),
     "service.verification": ("check_verification", "start_verification"),
     "service.unknowns": ("list_unknown", "resolve_unknown", "unknown_to_resolve"),
 }

@@ -17,9 +17,15 @@ from msgspec.structs import asdict, replace
 from dispatcher.config.file import Config
 from dispatcher.errors import UserError
 from dispatcher.i18n import N_, _
-from dispatcher.service.campaigns.control import budget_campaign, close_campaign, control_campaign, weigh_campaign
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign
-from dispatcher.service.campaigns.hours import change_hours
+from dispatcher.service.campaigns.orders.control import (
+    budget_campaign,
+    close_campaign,
+    control_campaign,
+    weigh_campaign,
+)
+from dispatcher.service.campaigns.orders.hours import change_hours
+from dispatcher.service.campaigns.orders.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.campaigns.timeline import TimelineEvent, campaign_timeline
 from dispatcher.service.campaigns.views import (
     CampaignList,
@@ -28,7 +34,6 @@ from dispatcher.service.campaigns.views import (
     list_campaigns,
     show_campaign,
 )
-from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
 from producers.api.operation import Answered, Call
 from producers.api.problems import Fault, Problem
 from producers.api.uploads import KeptTerms, UploadedList

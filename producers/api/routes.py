@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from dispatcher.i18n import N_
 from dispatcher.service.accounts import AccountChecks, AccountCodes, AccountList
-from dispatcher.service.campaigns.control import BudgetResult, CloseResult, ControlResult, WeighResult
 from dispatcher.service.campaigns.drafts import DraftView
-from dispatcher.service.campaigns.hours import HoursResult
+from dispatcher.service.campaigns.orders.control import BudgetResult, CloseResult, ControlResult, WeighResult
+from dispatcher.service.campaigns.orders.hours import HoursResult
+from dispatcher.service.campaigns.orders.waves import WaveOrder
 from dispatcher.service.campaigns.rows import RowLine
 from dispatcher.service.campaigns.views import CampaignList
-from dispatcher.service.campaigns.waves import WaveOrder
 from dispatcher.service.inbound import Messages
 from dispatcher.service.lookup import NumberLookup
 from dispatcher.service.people.audit import AuditTrail

@@ -13,7 +13,8 @@ from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.control import (
+from dispatcher.service.campaigns.drafts import DraftView, find_draft
+from dispatcher.service.campaigns.orders.control import (
     Action,
     BudgetResult,
     CloseResult,
@@ -28,7 +29,6 @@ from dispatcher.service.campaigns.control import (
     fail_back_campaign,
     weigh_campaign,
 )
-from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.progress import held_words

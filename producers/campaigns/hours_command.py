@@ -9,7 +9,7 @@ import click
 from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.hours import HoursResult, change_hours
+from dispatcher.service.campaigns.orders.hours import HoursResult, change_hours
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, hours_options, json_option, print_json
 from dispatcher.terminal.progress import held_words

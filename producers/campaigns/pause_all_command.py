@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from dispatcher.service.campaigns.pausing import EverythingPaused, pause_everything
+from dispatcher.service.campaigns.orders.pausing import EverythingPaused, pause_everything
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import click
 
-from dispatcher.service.campaigns.waves import WaveOrder, decide_text, halt_wave, release_wave
+from dispatcher.service.campaigns.orders.waves import WaveOrder, decide_text, halt_wave, release_wave
 from dispatcher.service.session import Session, open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 

@@ -11,8 +11,8 @@ from dispatcher.config.file import HoursConfig
 from dispatcher.core.carriers import Carrier
 from dispatcher.core.schedule.hours import ALWAYS, NEVER, Hours, both, recorded
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.hours import AT_CLOSING, asked_hours, wrong_at_closing
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.hours import AT_CLOSING, asked_hours, wrong_at_closing
 from schemas.records import AtClosing, CampaignClass
 
 CLASSES: Final[tuple[CampaignClass, ...]] = get_args(CampaignClass)

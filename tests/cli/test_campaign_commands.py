@@ -28,7 +28,7 @@ from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry
-from dispatcher.service.campaigns.control import ControlResult, TakenBack
+from dispatcher.service.campaigns.orders.control import ControlResult, TakenBack
 from dispatcher.store.opening import open_store
 from dispatcher.wording import SHANGHAI
 from producers.campaigns.control_commands import sentences

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from dispatcher.service.campaigns.control import control_campaign
+from dispatcher.service.campaigns.orders.control import control_campaign
 from tests.service.place import launched
 
 

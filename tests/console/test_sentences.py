@@ -11,8 +11,8 @@ import pytest
 
 from dispatcher.errors import UserError
 from dispatcher.i18n import language_is
-from dispatcher.service.campaigns.hours import asked_hours
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.hours import asked_hours
 from producers.console.pages.new_campaign.terms import field_of
 from producers.console.wording.sentences import REWORDED, said
 from producers.launch.definition import define

@@ -21,7 +21,7 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, parse
 from dispatcher.core.results.equation import Counts
 from dispatcher.log.opening import open_log
-from dispatcher.service.campaigns.control import control_campaign
+from dispatcher.service.campaigns.orders.control import control_campaign
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, open_stream
 from dispatcher.service.suppression import change_suppression

@@ -19,7 +19,7 @@ from dispatcher.core.streams.hidden_codes import packed, revealed
 from dispatcher.core.verification import CodeKeys, code_of
 from dispatcher.errors import ConfigError, LogUnavailable, UserError
 from dispatcher.log.opening import open_log
-from dispatcher.service.campaigns.control import control_campaign
+from dispatcher.service.campaigns.orders.control import control_campaign
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamRequest, close_stream, open_stream
 from dispatcher.service.suppression import change_suppression, suppression_key

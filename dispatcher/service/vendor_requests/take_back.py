@@ -20,7 +20,7 @@ from dispatcher.core.lane.answers.verdict import Verdict
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
-from dispatcher.service.campaigns.control import TakenBack
+from dispatcher.service.campaigns.orders.control import TakenBack
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.vendors.seam.vendor import ReportRow, options_for

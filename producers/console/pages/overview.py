@@ -13,7 +13,7 @@ from dispatcher.core.people import Caller
 from dispatcher.errors import UserError
 from dispatcher.i18n import _
 from dispatcher.service.campaigns.drafts import drafts_to_approve
-from dispatcher.service.campaigns.pausing import pause_everything, still_sending
+from dispatcher.service.campaigns.orders.pausing import pause_everything, still_sending
 from dispatcher.service.reports.alerts import look_for_alerts
 from producers.console.pages.accounts import queued_why
 from producers.console.state import ConsoleState

@@ -10,7 +10,7 @@ import pytest
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.service.accounts import account_balances, check_accounts
-from dispatcher.service.campaigns.control import TakenBack, cancel_campaign
+from dispatcher.service.campaigns.orders.control import TakenBack, cancel_campaign
 from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
 from dispatcher.service.vendor_requests.gateway_totals import gateway_totals

@@ -17,10 +17,10 @@ from dispatcher.config.file import CapsConfig, Config
 from dispatcher.errors import ServiceUnavailable, UserError
 from dispatcher.log.campaigns_feed import CampaignsFeed, read_campaigns
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns.control import cancel_campaign, close_campaign
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
-from dispatcher.service.campaigns.pausing import pause_everything, still_sending
+from dispatcher.service.campaigns.orders.control import cancel_campaign, close_campaign
+from dispatcher.service.campaigns.orders.pausing import pause_everything, still_sending
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.terminal.campaigns import campaign_page

@@ -16,8 +16,8 @@ from dispatcher.core.backoff import Backoff
 from dispatcher.errors import ServiceFailed, ServiceUnavailable, UserError
 from dispatcher.log.campaigns_feed import CampaignsFeed, read_campaigns
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.drafts import approve_campaign, schedule_campaign, show_draft
+from dispatcher.service.campaigns.orders.control import cancel_campaign
 from dispatcher.service.session import open_session
 from dispatcher.suppression.list import put
 from producers.drafts import api

@@ -17,8 +17,8 @@ from dispatcher.log.campaigns_feed import CampaignsFeed, read_campaigns
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.campaigns.views import show_campaign
-from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.session import open_session
 from dispatcher.suppression.list import put
 from producers.launch.api import launch

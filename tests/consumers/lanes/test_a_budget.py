@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.control import budget_campaign
+from dispatcher.service.campaigns.orders.control import budget_campaign
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.reports.spend import SpendWanted, report_spend
 from tests.consumers.lanes.test_a_campaign_over_links import LONG, world

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.drafts import show_draft
+from dispatcher.service.campaigns.orders.control import cancel_campaign
 from dispatcher.service.session import open_session
 from producers.campaigns.export_service import export_results
 from producers.drafts.api import draft_of_terms, launch_draft

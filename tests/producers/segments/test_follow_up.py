@@ -12,9 +12,9 @@ from dispatcher import clock
 from dispatcher.config.file import Config
 from dispatcher.errors import InputError, UserError
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.control import cancel_campaign
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from producers.launch import commit

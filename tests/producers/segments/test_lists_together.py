@@ -11,8 +11,8 @@ import pytest
 from dispatcher.config.file import Config
 from dispatcher.errors import InputError, UserError
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.control import cancel_campaign
 from dispatcher.service.campaigns.results import write_results
 from dispatcher.service.lookup import look_up
 from dispatcher.service.session import Session, open_session

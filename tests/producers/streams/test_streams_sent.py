@@ -16,8 +16,8 @@ from dispatcher.config.file import Config, parse
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
-from dispatcher.service.campaigns.control import close_campaign, control_campaign
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
+from dispatcher.service.campaigns.orders.control import close_campaign, control_campaign
 from dispatcher.service.campaigns.results import write_results
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.lookup import look_up

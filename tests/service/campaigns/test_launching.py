@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dispatcher.errors import InputError, UserError
-from dispatcher.service.campaigns.control import weigh_campaign
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.control import weigh_campaign
 from dispatcher.service.session import open_session
 from producers.launch.api import launch, plan_launch
 from schemas.records import Launched

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dispatcher.service.campaigns.control import cancel_campaign, pause_campaign, resume_campaign, weigh_campaign
 from dispatcher.service.campaigns.drafts import schedule_campaign
 from dispatcher.service.campaigns.launching import LaunchRequest
+from dispatcher.service.campaigns.orders.control import cancel_campaign, pause_campaign, resume_campaign, weigh_campaign
 from dispatcher.service.campaigns.timeline import campaign_timeline
 from dispatcher.service.session import open_session
 from producers.drafts.api import draft, launch_draft, send_test

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dispatcher.errors import UserError
-from dispatcher.service.campaigns.control import cancel_campaign, weigh_campaign
+from dispatcher.service.campaigns.orders.control import cancel_campaign, weigh_campaign
 from dispatcher.service.campaigns.progress import progress_of
 from dispatcher.service.campaigns.views import (
     CampaignWanted,

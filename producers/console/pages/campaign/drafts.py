@@ -7,8 +7,8 @@ from typing import Any, Final
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import _, ngettext
 from dispatcher.service.campaigns.cloning import campaign_terms
-from dispatcher.service.campaigns.control import cancel_campaign
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign, show_draft
+from dispatcher.service.campaigns.orders.control import cancel_campaign
 from dispatcher.terminal.times import coming_ms
 from producers.console.pages.campaign.plans import as_plan
 from producers.console.pages.campaign.showing import draft_page

@@ -8,7 +8,7 @@ from typing import Final
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.errors import UserError
 from dispatcher.i18n import _, ngettext
-from dispatcher.service.campaigns.control import (
+from dispatcher.service.campaigns.orders.control import (
     ControlResult,
     budget_campaign,
     cancel_campaign,
@@ -17,8 +17,8 @@ from dispatcher.service.campaigns.control import (
     resume_campaign,
     weigh_campaign,
 )
-from dispatcher.service.campaigns.hours import change_hours
-from dispatcher.service.campaigns.waves import decide_text, halt_wave, release_wave
+from dispatcher.service.campaigns.orders.hours import change_hours
+from dispatcher.service.campaigns.orders.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.streams import close_stream
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count

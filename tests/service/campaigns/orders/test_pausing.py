@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dispatcher.clock import now_ms
-from dispatcher.service.campaigns.control import control_campaign
 from dispatcher.service.campaigns.drafts import schedule_campaign
 from dispatcher.service.campaigns.launching import LaunchRequest
-from dispatcher.service.campaigns.pausing import pause_everything, still_sending
+from dispatcher.service.campaigns.orders.control import control_campaign
+from dispatcher.service.campaigns.orders.pausing import pause_everything, still_sending
 from dispatcher.service.session import Session, open_session
 from producers.drafts.api import draft
 from schemas.records import Effect

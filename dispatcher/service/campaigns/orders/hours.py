@@ -25,7 +25,7 @@ from dispatcher.core.schedule.hours import (
 )
 from dispatcher.errors import UserError
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns.control import append, before_control, final
+from dispatcher.service.campaigns.orders.control import append, before_control, final
 from dispatcher.service.session import Session
 from schemas.records import AtClosing, HoursChanged
 

@@ -13,7 +13,7 @@ from dispatcher.core.waves.variants import label
 from dispatcher.errors import Conflict, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns.control import append, final
+from dispatcher.service.campaigns.orders.control import append, final
 from dispatcher.service.campaigns.views import not_launched
 from dispatcher.service.session import Session
 from schemas.records import TextDecided, WaveDecided

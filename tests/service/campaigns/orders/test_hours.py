@@ -15,8 +15,8 @@ from dispatcher.core.schedule.hours import DAY_MIN, Hours, hours_of, of_spans, r
 from dispatcher.core.shanghai import DAY_MS
 from dispatcher.errors import UserError
 from dispatcher.log.port import Entry
-from dispatcher.service.campaigns.control import before_control, resume_campaign
-from dispatcher.service.campaigns.hours import change_hours
+from dispatcher.service.campaigns.orders.control import before_control, resume_campaign
+from dispatcher.service.campaigns.orders.hours import change_hours
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
 from dispatcher.wording import SHANGHAI

@@ -11,7 +11,7 @@ from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS
 from dispatcher.errors import UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
-from dispatcher.service.campaigns.control import (
+from dispatcher.service.campaigns.orders.control import (
     ControlResult,
     before_control,
     cancel_campaign,

@@ -1,0 +1,1 @@
+"""What people order about a launched campaign, and what can be ordered now."""
