@@ -15,6 +15,7 @@ from dispatcher.core.schedule.holds import HOLDS
 from dispatcher.errors import UserError
 from dispatcher.i18n import language_is
 from dispatcher.service.campaigns.hindrances import AccountStop
+from dispatcher.service.campaigns.orders.possible import possible_orders
 from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.service.campaigns.wave_table import WaveTable
 from dispatcher.service.people.words import ACTION_WORDS
@@ -23,7 +24,7 @@ from dispatcher.store.views import CampaignView, Failure, StreamDay, StreamView
 from dispatcher.vendors import registry
 from producers.api.routes import OPERATIONS
 from producers.console.pages.accounts import queued_why
-from producers.console.pages.campaign.showing import actions, day_terms
+from producers.console.pages.campaign.showing import day_terms
 from producers.console.pages.new_campaign.terms import (
     days_of,
     field_of,
@@ -166,9 +167,13 @@ def test_what_can_be_ordered_of_a_stream_is_to_pause_to_cancel_and_to_close_it()
         takes_messages=True, closed_ms=None, closed_by="", expires_after_s=60, keys_kept_s=60, expired=0, days=()
     )
     shown = shown_campaign(Counts(rows=1, delivered=1))
-    assert [actions(shown).pause, actions(shown).cancel, actions(shown).close_stream] == [False, False, False]
+    assert [possible_orders(shown).pause, possible_orders(shown).cancel, possible_orders(shown).close_stream] == [
+        False,
+        False,
+        False,
+    ]
     shown = msgspec.structs.replace(shown, stream=stream)
-    found = actions(shown)
+    found = possible_orders(shown)
     assert [found.pause, found.cancel, found.close_stream, found.close, found.follow_up] == [True] * 3 + [False] * 2
     day = StreamDay(day="2026-12-01", counts=Counts(rows=4, suppressed=1, delivered=3), expired=0)
     shown = msgspec.structs.replace(shown, stream=msgspec.structs.replace(stream, days=(day,)))
@@ -180,7 +185,7 @@ def test_a_wave_is_not_offered_for_release_while_a_text_must_be_decided() -> Non
     waits = WaveTable(released=1, halted=0, needs_text=True, wait_s=60, waves=(), texts=(), findings=())
     waits = msgspec.structs.replace(waits, waves=(None, None))
     offered = [
-        actions(shown_campaign(counts, msgspec.structs.replace(waits, needs_text=needs))).release
+        possible_orders(shown_campaign(counts, msgspec.structs.replace(waits, needs_text=needs))).release
         for needs in (True, False)
     ]
     assert offered == [False, True]

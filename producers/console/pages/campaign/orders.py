@@ -25,6 +25,7 @@ from producers.console.pages.orders import typed_count
 from producers.console.rendering.filters import minute, yuan
 from producers.console.visit import Answer, ConsoleRoute, Handler, Redirect, Visit
 from producers.console.wording.sentences import said
+from producers.console.wording.words import HOLD_MEANS
 
 Order = Callable[[Visit, str, str], Awaitable[str]]
 """(visit, campaign, who) -> what happened, in one sentence. Raises UserError."""
@@ -40,7 +41,7 @@ async def _pause(visit: Visit, campaign: str, by: str) -> str:
 async def _resume(visit: Visit, campaign: str, by: str) -> str:
     done = await resume_campaign(visit.session, campaign, by=by)
     if done.held is not None:
-        return _("Resumed, but it is still held: {why}").format(why=_held(done.held))
+        return _("Resumed, but it is still held. {why}").format(why=_held(done.held))
     return _("Resumed. Sending continues where it stopped.") if done.changed else _("It was not paused.")
 
 
@@ -64,14 +65,8 @@ def _not_changed(done: ControlResult, otherwise: str) -> str:
 
 def _held(hold: Hold) -> str:
     if hold.until_ms:
-        return _("outside its sending hours until {time}").format(time=minute(hold.until_ms))
-    words = {
-        "halted": _("it was halted in a wave"),
-        "budget": _("its budget is spent"),
-        "wave": _("it waits for the reports of a wave"),
-        "text": _("its last wave waits for its text"),
-    }
-    return words.get(hold.why, _("its sending hours ended"))
+        return _("It is outside its sending hours until {time}.").format(time=minute(hold.until_ms))
+    return _(HOLD_MEANS[hold.why])
 
 
 async def _weigh(visit: Visit, campaign: str, by: str) -> str:

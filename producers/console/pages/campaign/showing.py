@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from dispatcher.clock import now_ms
 from dispatcher.core.results.equation import PARTS, TERMS
 from dispatcher.service.campaigns.drafts import DraftView, find_draft
+from dispatcher.service.campaigns.orders.possible import PossibleOrders, possible_orders
 from dispatcher.service.campaigns.timeline import campaign_timeline
 from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign
 from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
@@ -37,7 +36,7 @@ async def campaign_page(visit: Visit, *, mistake: str = "", order: str = "", sta
     id_ = visit.path["id"]
     shown = await show_campaign(visit.session, id_)
     look = await CampaignWatch(visit.session, id_, is_fresh=True).look()
-    can = actions(shown)
+    can = possible_orders(shown)
     return Html(
         "campaign/show.html",
         {
@@ -46,7 +45,7 @@ async def campaign_page(visit: Visit, *, mistake: str = "", order: str = "", sta
             "timeline": await campaign_timeline(visit.session, id_),
             "actions": can,
             "mistake": mistake,
-            "mistake_beside": not shown.cancelled and can.has_form(order, budget=bool(shown.budget_micro_yuan)),
+            "mistake_beside": not shown.cancelled and has_form(order, can, budget=bool(shown.budget_micro_yuan)),
             "order": order,
             "typed": dict(visit.form),
             "day_terms": day_terms(shown),
@@ -92,7 +91,7 @@ async def waves(visit: Visit) -> Answer:
 async def orders(visit: Visit) -> Answer:
     """The buttons of what can be ordered now, as a fragment."""
     shown = await show_campaign(visit.session, visit.path["id"])
-    return Html("campaign/actions.html", {"shown": shown, "actions": actions(shown)})
+    return Html("campaign/actions.html", {"shown": shown, "actions": possible_orders(shown)})
 
 
 async def carriers(visit: Visit) -> Answer:
@@ -129,60 +128,17 @@ def live_values(look: CampaignLook) -> dict[str, Any]:
     }
 
 
-class Actions(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be ordered about a campaign as it is now."""
-
-    pause: bool
-    resume: bool
-    cancel: bool
-    weigh: bool
-    close: bool
-    close_stream: bool
-    release: bool
-    halt: bool
-    decide: tuple[str, ...]
-    follow_up: bool
-
-    def has_form(self, order: str, *, budget: bool) -> bool:
-        """Whether the page has a form of its own for this order, beside which its mistake stands."""
-        forms = {
-            "weight": self.weigh,
-            "hours": self.weigh,
-            "budget": self.weigh and budget,
-            "close": self.close,
-            "close-stream": self.close_stream,
-            "cancel": self.cancel,
-        }
-        return forms.get(order, False)
-
-
-def actions(shown: ShownCampaign) -> Actions:
-    """See `Actions`; the service judges each order again."""
-    counts, table = shown.counts, shown.wave_table
-    takes_messages = shown.stream is not None and shown.stream.takes_messages
-    unsent = (takes_messages or bool(counts.queued + counts.in_flight + counts.unknown)) and not shown.cancelled
-    waits_for_person = shown.held is not None and shown.held.why == "closing"
-    unreleased = table is not None and not shown.cancelled
-    return Actions(
-        pause=unsent and not shown.paused,
-        resume=unsent and (shown.paused or waits_for_person),
-        cancel=unsent,
-        weigh=unsent,
-        close=not takes_messages
-        and not (counts.queued + counts.in_flight)
-        and counts.accepted > 0
-        and shown.closed_ms is None,
-        close_stream=takes_messages,
-        release=unreleased
-        and table is not None
-        and not table.needs_text
-        and (bool(table.halted) or table.released < len(table.waves)),
-        halt=unreleased and table is not None and not table.halted and counts.queued > 0,
-        decide=tuple(row.label for row in table.texts) if unreleased and table is not None and table.needs_text else (),
-        follow_up=shown.kind != "mms"
-        and shown.stream is None
-        and bool(counts.failed + counts.no_report + counts.unknown + counts.cancelled),
-    )
+def has_form(order: str, can: PossibleOrders, *, budget: bool) -> bool:
+    """Whether the page has a form of its own for this order, beside which its mistake stands."""
+    forms = {
+        "weight": can.weigh,
+        "hours": can.weigh,
+        "budget": can.weigh and budget,
+        "close": can.close,
+        "close-stream": can.close_stream,
+        "cancel": can.cancel,
+    }
+    return forms.get(order, False)
 
 
 ROUTES: Final = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from dispatcher.terminal.times import coming_ms
 from producers.console.pages.new_campaign.terms import (
     CLASSES,
     CLOSINGS,
+    DAYS,
     POLICIES,
     TEXTS_MAX,
     days_of,
@@ -39,7 +41,6 @@ from producers.lists.inspection import ListInspection
 
 PASTED_CHARS_MAX: Final = 900_000
 NAME_CHARS_MAX: Final = 120
-DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
@@ -251,7 +252,7 @@ async def change_when(visit: Visit) -> Answer:
         return Redirect(f"/new-campaign/{form.form}/list", _("It has no list yet."), "warn")
     if mistakes:
         return _when_page(visit, form, terms, mistakes, campaign)
-    campaign = campaign or new_id(terms.get("name", ""), _now())
+    campaign = campaign or new_id(terms.get("name", ""), datetime.fromtimestamp(now_ms() / 1000))
     try:
         done = await _draft(visit, form, campaign, terms, start_ms)
     except DispatcherError as error:
@@ -317,12 +318,6 @@ def _when_page(
 async def _form(visit: Visit) -> CampaignForm:
     """Raises UserError if it is gone."""
     return await asyncio.to_thread(visit.state.forms.get, visit.path["form"])
-
-
-def _now() -> Any:
-    from datetime import datetime
-
-    return datetime.fromtimestamp(now_ms() / 1000)
 
 
 def _route(method: str, path: str, handler: Handler, **more: bool) -> ConsoleRoute:

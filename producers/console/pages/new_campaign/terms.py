@@ -21,7 +21,7 @@ CLASSES: Final[tuple[str, ...]] = get_args(CampaignClass)
 POLICIES: Final[tuple[str, ...]] = get_args(UnknownPolicy)
 CLOSINGS: Final[tuple[str, ...]] = get_args(AtClosing)
 TEXTS_MAX: Final = 4
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 MISTAKES: Final = (
     ("retry", "retry"),
@@ -69,13 +69,13 @@ def when_terms(terms: Mapping[str, Any], form: Fields) -> tuple[dict[str, Any], 
     between = ""
     if form.get("from") or form.get("to"):
         between = f"{form.get('from') or '00:00'}-{form.get('to') or '24:00'}"
-    days = [day for day in form.every("day") if day in _DAYS]
+    days = [day for day in form.every("day") if day in DAYS]
     answers: dict[str, Any] = {
         "name": form.get("name", "").strip(),
         "route": route,
         "class": _one_of(form.get("class", ""), CLASSES),
         "between": between,
-        "days": "" if len(days) in (0, len(_DAYS)) else ",".join(days),
+        "days": "" if len(days) in (0, len(DAYS)) else ",".join(days),
         "at_closing": _one_of(form.get("at_closing", ""), CLOSINGS),
         "budget": form.get("budget", "").strip(),
         "waves": form.get("waves", "").strip(),
@@ -142,7 +142,7 @@ def field_of(sentence: str) -> str:
 def days_of(terms: Mapping[str, Any]) -> list[str]:
     """The days that are ticked."""
     written = str(terms.get("days", ""))
-    return [day for day in _DAYS if not written or day in written]
+    return [day for day in DAYS if not written or day in written]
 
 
 def hours_of(terms: Mapping[str, Any]) -> tuple[str, str]:
