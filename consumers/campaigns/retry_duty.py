@@ -2,8 +2,7 @@
 
 dispatcher/core/launches/retries.py decides which is due. The launch is a follow-up with an id by rule, so two
 conductors launch it once. A retry that has nobody, or that cannot be launched (no credit, no budget left), is kept on
-the log as
-`RetrySkipped` and not tried again. An error that may pass is tried again until the next retry is due.
+the log as `RetrySkipped` and not tried again. An error that may pass is tried again until the next retry is due.
 """
 
 from __future__ import annotations
