@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Due(NamedTuple):
-    """A call at a moment of time.monotonic()."""
+    """A call at a moment of the clock, in seconds."""
 
     at_s: float
     order: int
@@ -23,7 +23,8 @@ class Due(NamedTuple):
 class Schedule:
     """Calls in the order of their moments."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._due: list[Due] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -37,7 +38,7 @@ class Schedule:
         if delay_s <= 0:
             call(*arguments)
             return
-        heapq.heappush(self._due, Due(time.monotonic() + delay_s, next(self._order), call, arguments))
+        heapq.heappush(self._due, Due(self._clock() + delay_s, next(self._order), call, arguments))
         if self._timer is None or self._timer_s > self._due[0].at_s:
             self._arm()
 
@@ -58,12 +59,12 @@ class Schedule:
             self._timer = None
         if self._due:
             self._timer_s = self._due[0].at_s
-            delay_s = max(self._timer_s - time.monotonic(), 0)
+            delay_s = max(self._timer_s - self._clock(), 0)
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._run)
 
     def _run(self, until_s: float | None = None) -> None:
         self._timer = None
-        until_s = time.monotonic() if until_s is None else until_s
+        until_s = self._clock() if until_s is None else until_s
         while self._due and self._due[0].at_s <= until_s:
             due = heapq.heappop(self._due)
             due.call(*due.arguments)
