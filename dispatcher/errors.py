@@ -27,9 +27,15 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from dispatcher.sentences import WordedError
 
-class DispatcherError(Exception):
-    """Base of the tree. `exit_code` is the command's; `retryable`: the same call may work later."""
+
+class DispatcherError(WordedError):
+    """Base of the tree. `exit_code` is the command's; `retryable`: the same call may work later.
+
+    `NotFound('there is no campaign "{id}".', id=campaign, do="See: dispatcher campaign list")`: its message is a
+    sentence with values (dispatcher.sentences). `about` names the option that a mistake is about.
+    """
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False

@@ -200,20 +200,26 @@ def _agent(config: Config, name: str) -> tuple[HttpVendor, Agent]:
     vendor = config.accounts.get(name)
     if vendor is None:
         known = ", ".join(sorted(config.accounts)) or "none"
-        raise ConfigError(f'account "{name}" is not in {config.path} (accounts there: {known}).')
+        raise ConfigError(
+            'account "{name}" is not in {path} (accounts there: {known}).', name=name, path=config.path, known=known
+        )
     if not isinstance(vendor, BatchPlatform):
         raise ConfigError(
-            f'account "{name}" is at {vendor.tag}, which has no agent functions; batch-a and batch-b have.'
+            'account "{name}" is at {vendor}, which has no agent functions; batch-a and batch-b have.',
+            name=name,
+            vendor=vendor.tag,
         )
     if (name, "agent") in config.unset_tables:
         raise ConfigError(config.unset_tables[name, "agent"])
     if vendor.agent is None:
         raise ConfigError(
-            f'account "{name}" may not do this. If the vendor made you an agent, add [account.{name}.agent] to '
-            f"{config.path}, with the username, operator, secret_key and des_key that were agreed."
+            'account "{name}" may not do this. If the vendor made you an agent, add [account.{name}.agent] to '
+            "{path}, with the username, operator, secret_key and des_key that were agreed.",
+            name=name,
+            path=config.path,
         )
     if wrong := vendor.agent.check():
-        raise ConfigError(f"{config.path}: [account.{name}]: {wrong}")
+        raise ConfigError("{path}: [account.{name}]: {wrong}", path=config.path, name=name, wrong=wrong)
     return vendor, vendor.agent
 
 
@@ -225,7 +231,12 @@ def _read(file: Path) -> dict[str, Any]:
     known = [field.name for field in msgspec.structs.fields(NewUser)]
     for name in fields:
         if name not in known:  # reported before missing fields are prompted for: it may be the same field
-            raise InputError(f"{file}: {plain(f'unknown field `{name}`', NewUser)}. The keys are: {', '.join(known)}.")
+            raise InputError(
+                "{file}: {mistake}. The keys are: {known}.",
+                file=file,
+                mistake=plain(f"unknown field `{name}`", NewUser),
+                known=", ".join(known),
+            )
     return fields
 
 
@@ -247,7 +258,7 @@ def _prompted(fields: dict[str, Any]) -> dict[str, Any]:
         options = ", ".join(
             "--" + name.replace("_", "-").removesuffix("s" if name == "products" else "") for name in missing
         )
-        raise InputError(f"the new user needs {options}; or --from FILE.toml.")
+        raise InputError("the new user needs {options}; or --from FILE.toml.", options=options)
     for name in missing:
         value = ask(NEEDED[name])
         fields[name] = [each.strip() for each in value.split(",")] if name in LISTS else value
@@ -258,4 +269,4 @@ def _new_user(fields: dict[str, Any]) -> NewUser:
     try:
         return msgspec.convert(fields, NewUser)
     except msgspec.ValidationError as error:
-        raise InputError(f"the new user's fields: {plain(str(error), NewUser)}.") from error
+        raise InputError("the new user's fields: {mistake}.", mistake=plain(str(error), NewUser)) from error

@@ -111,19 +111,26 @@ async def _next_second(log: Log, account: str) -> None:
 
 def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
     if yes and confirm != name:
-        raise UserError(f"--yes also needs --confirm {name}: the name of the account, so that no script hits another.")
+        raise UserError(
+            "--yes also needs --confirm {name}: the name of the account, so that no script hits another.", name=name
+        )
     if not yes and confirm is not None:
         raise UserError("--confirm goes with --yes.")
     if not yes and not sys.stdin.isatty():
-        raise UserError(f"there is no terminal to ask for confirmation. If you mean it, add --yes --confirm {name}.")
+        raise UserError(
+            "there is no terminal to ask for confirmation. If you mean it, add --yes --confirm {name}.", name=name
+        )
 
 
 def check_not_under_way(known: OperationState) -> None:
     """Raises UserError while another process may still be asking the vendor: the result is not final yet."""
     if (wait_s := under_way_s(known)) > 0:
         raise UserError(
-            f"operation {known.asked.operation} was asked {clock(known.asked.at_ms)} by {known.asked.by} and may still "
-            f"be under way: wait {wait_s:.0f} s."
+            "operation {operation} was asked {at} by {by} and may still be under way: wait {wait_s:.0f} s.",
+            operation=known.asked.operation,
+            at=clock(known.asked.at_ms),
+            by=known.asked.by,
+            wait_s=wait_s,
         )
 
 
@@ -140,9 +147,13 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
     if unknown and not again:
         first = unknown[0]
         raise UserError(
-            f"the same was asked {clock(first.asked.at_ms)} by {first.asked.by}, and its result is unknown "
-            f"(operation {first.asked.operation}). {operation.if_unknown} Then say so: dispatcher account settle "
-            f"{first.asked.operation} done, or not-done. To order it anyway, add --again."
+            "the same was asked {at} by {by}, and its result is unknown "
+            "(operation {operation}). {if_unknown} Then say so: dispatcher account settle "
+            "{operation} done, or not-done. To order it anyway, add --again.",
+            at=clock(first.asked.at_ms),
+            by=first.asked.by,
+            operation=first.asked.operation,
+            if_unknown=operation.if_unknown,
         )
 
 
@@ -155,7 +166,7 @@ def _agreed(account: str, vendor: HttpVendor, operation: Operation, name: str) -
     if not confirmed("Have the vendor do this?", yes=False):
         return False
     if ask(f"Once more: type {name} to confirm", default="") != name:
-        raise UserError(f"that was not {name}: nothing was sent.")
+        raise UserError("that was not {name}: nothing was sent.", name=name)
     return True
 
 
@@ -185,8 +196,11 @@ def _tell(account: str, operation: Operation, carried: OperationOutcome, *, as_j
         )
     if carried.result == "unknown":
         raise DispatcherError(
-            f"unknown: check with the vendor ({says}). It was asked once and is never repeated. "
-            f"{operation.if_unknown} Then: dispatcher account settle {carried.operation} done, or not-done."
+            "unknown: check with the vendor ({says}). It was asked once and is never repeated. "
+            "{if_unknown} Then: dispatcher account settle {operation} done, or not-done.",
+            says=says,
+            if_unknown=operation.if_unknown,
+            operation=carried.operation,
         )
     if carried.result == "not-done":
         error = UserError if verdict.kind in USERS_MISTAKE else DispatcherError

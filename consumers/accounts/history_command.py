@@ -71,7 +71,9 @@ def history_command(
     if found.unreadable:
         click.echo(f"{found.unreadable:,} of the vendor's rows cannot be read.", err=True)
     if found.why:
-        raise DispatcherError(f"the vendor did not say {'it all' if rows else 'what it sent'}: {found.why}.")
+        raise DispatcherError(
+            "the vendor did not say {what}: {why}.", what="it all" if rows else "what it sent", why=found.why
+        )
     if not found.complete:
         click.echo("the vendor knows of more in some second than it can say at a time.", err=True)
 
@@ -114,10 +116,11 @@ def wanted_span(start: str | None, end: str | None, now: datetime) -> Span:
     if not since < until:
         raise UserError("the history's --from must be before its --to.")
     if since > now:
-        raise UserError(f"the history's --from lies in the future: it is {now:%Y-%m-%d %H:%M} in China.")
+        raise UserError("the history's --from lies in the future: it is {now} in China.", now=f"{now:%Y-%m-%d %H:%M}")
     if since < month:
         raise UserError(
-            f"the vendor tells of this month only: --from must be {now:%Y-%m}-01 00:00 or later (China's time)."
+            "the vendor tells of this month only: --from must be {now}-01 00:00 or later (China's time).",
+            now=f"{now:%Y-%m}",
         )
     return span(round(since.timestamp() * 1000), round(min(until, now).timestamp() * 1000))
 
@@ -131,7 +134,13 @@ def _time(text: str, now: datetime, option: str) -> datetime:
         if form in TIMES_OF_DAY:
             read = read.replace(year=now.year, month=now.month, day=now.day)
         return read.replace(tzinfo=SHANGHAI)
-    raise UserError(f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}" or "{now:%H:%M}".')
+    raise UserError(
+        '{option} "{text}" is no time. Write it like "{now}" or "{hour}".',
+        option=option,
+        text=text,
+        now=f"{now:%Y-%m-%d %H:%M}",
+        hour=f"{now:%H:%M}",
+    )
 
 
 def _table(rows: list[HistoryRow]) -> Any:

@@ -49,7 +49,11 @@ def change_login(
     loaded = load(config, secrets=[name])
     vendor = loaded.account(name)
     if not isinstance(vendor, HttpVendor) or type(vendor).change_login is HttpVendor.change_login:
-        raise UserError(f'account "{name}": vendor {vendor.tag} has no call that changes a login. Ask the vendor.')
+        raise UserError(
+            'account "{name}": vendor {vendor} has no call that changes a login. Ask the vendor.',
+            name=name,
+            vendor=vendor.tag,
+        )
     password = Secret(given_secret("the new password", password_file))
     if not password:
         raise InputError("the new password is empty. Write one.")

@@ -64,10 +64,17 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     """
     found = [each for each in asyncio.run(_known(config)) if each.asked.operation == operation]
     if not found:
-        raise UserError(f"there is no operation {operation} on the log. See: dispatcher account operations")
+        raise UserError(
+            "there is no operation {operation} on the log. See: dispatcher account operations", operation=operation
+        )
     [known] = found
     if known.result != "unknown":
-        raise UserError(f"operation {operation} is not unknown: {known.result} ({_says(known)}).")
+        raise UserError(
+            "operation {operation} is not unknown: {result} ({says}).",
+            operation=operation,
+            result=known.result,
+            says=_says(known),
+        )
     check_not_under_way(known)
     if not confirm(f"{_what(known)}, asked {clock(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
         click.echo("nothing was written down.", err=True)

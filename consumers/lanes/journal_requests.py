@@ -48,7 +48,11 @@ class Recipients:
             return (await batch_on_log(self._log, segment_place(self._partition, intent.job))).numbers
         job = record_of(await self._log.fetch(JOBS.name, self._partition, intent.job), JOBS.name)
         if not isinstance(job, Job):
-            raise LogDamaged(f"jobs/{self._partition}: offset {intent.job} is no job. Is this the right log?")
+            raise LogDamaged(
+                "jobs/{partition}: offset {job} is no job. Is this the right log?",
+                partition=self._partition,
+                job=intent.job,
+            )
         return (await batch_on_log(self._log, spread_place(job.partition, job.offset), job.sha256)).numbers
 
 
@@ -56,7 +60,11 @@ async def fetch_intent(log: Log, partition: int, offset: int) -> Intent:
     """The intent at this offset of the journal. Raises LogError."""
     record = record_of(await log.fetch(LANES.name, partition, offset), LANES.name)
     if not isinstance(record, Intent):
-        raise LogDamaged(f"lanes/{partition}: offset {offset} is no intent. Is this the right log?")
+        raise LogDamaged(
+            "lanes/{partition}: offset {offset} is no intent. Is this the right log?",
+            partition=partition,
+            offset=offset,
+        )
     return record
 
 

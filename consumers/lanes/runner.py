@@ -276,12 +276,20 @@ class LaneRunner:
             return LaneState()
         record = record_of(await self._log.fetch(LANES.name, self.partition, offset), LANES.name)
         if not isinstance(record, Checkpoint):
-            raise LogDamaged(f"lanes/{self.partition}: offset {offset} is no checkpoint. Is this the right log?")
+            raise LogDamaged(
+                "lanes/{partition}: offset {offset} is no checkpoint. Is this the right log?",
+                partition=self.partition,
+                offset=offset,
+            )
         pages: dict[int, StreamKeys] = {}
         for at in pages_of(record) if with_keys else ():
             page = record_of(await self._log.fetch(LANES.name, self.partition, at), LANES.name)
             if not isinstance(page, StreamKeys):
-                raise LogDamaged(f"lanes/{self.partition}: offset {at} is no page of keys. Is this the right log?")
+                raise LogDamaged(
+                    "lanes/{partition}: offset {at} is no page of keys. Is this the right log?",
+                    partition=self.partition,
+                    at=at,
+                )
             pages[at] = page
         return LaneState.load(record, pages if with_keys else None)
 

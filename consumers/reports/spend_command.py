@@ -117,7 +117,7 @@ def _top_up(written: str) -> tuple[str, int]:
     try:
         return account, int(messages.replace(",", "")) if equals and account else int("")
     except ValueError:
-        raise UserError(f'--top-up "{written}" must be ACCOUNT=MESSAGES, as spring=20000.') from None
+        raise UserError('--top-up "{written}" must be ACCOUNT=MESSAGES, as spring=20000.', written=written) from None
 
 
 def _write(report: SpendReport, kind: str, output: Path | None, *, as_json: bool) -> None:

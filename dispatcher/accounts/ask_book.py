@@ -283,7 +283,9 @@ class AskBook(Generic[Answered]):
                 found = too_soon_s if stored.offset == mine else found
             self._position = records[-1].offset + 1
         if found is None and mine is not None:
-            raise LogDamaged(f"campaigns: the log at {self._log.url} lost record {mine} that it had confirmed.")
+            raise LogDamaged(
+                "campaigns: the log at {url} lost record {mine} that it had confirmed.", url=self._log.url, mine=mine
+            )
         return found or 0.0
 
     def _write(self, stored: StoredRecord) -> float:

@@ -73,8 +73,10 @@ class RecentlyTexted:
             self._forget()
         except OSError as error:
             raise DispatcherError(
-                f"whom the campaign texted cannot be kept in {self._folder} ({error.strerror}). Make room there, or "
-                "check its permissions."
+                "whom the campaign texted cannot be kept in {folder} ({reason}). Make room there, or "
+                "check its permissions.",
+                folder=self._folder,
+                reason=error.strerror,
             ) from error
 
     def _forget(self) -> None:
@@ -112,7 +114,11 @@ async def _batches(log: Log, launches: Iterable[Launched]) -> dict[str, dict[int
 async def _numbers(log: Log, launched: Launched, batches: Mapping[int, Job]) -> Numbers:
     """All recipients of a launch. Raises LogDamaged if a batch is missing or broken."""
     if len(batches) != launched.batches:
-        raise LogDamaged(f"the log has {len(batches):,} of its {launched.batches:,} batches")
+        raise LogDamaged(
+            "the log has {came:,} of its {batches:,} batches",
+            came=len(batches),
+            batches=launched.batches,
+        )
     parts = []
     for number, job in sorted(batches.items()):
         stored = await log.fetch(RECIPIENTS.name, job.partition, job.offset)
@@ -120,5 +126,5 @@ async def _numbers(log: Log, launched: Launched, batches: Mapping[int, Job]) -> 
             plain, _ = unpack(stored.value, stored.headers, job.sha256)
             parts.append(await asyncio.to_thread(phone_numbers.decode, plain))
         except (BrokenBatch, ValueError) as error:
-            raise LogDamaged(f"its batch {number} cannot be read ({error})") from error
+            raise LogDamaged("its batch {number} cannot be read ({error})", number=number, error=error) from error
     return np.concatenate(parts) if parts else np.empty(0, np.int64)

@@ -116,12 +116,16 @@ class LearntCarriers:
     def _columns(self, stored: StoredRecord) -> _Columns:
         record = record_of(stored, CARRIERS.name)
         if not isinstance(record, CarrierLearnt):
-            raise LogDamaged(f"ported numbers: the record at offset {stored.offset} is not about carriers.")
+            raise LogDamaged(
+                "ported numbers: the record at offset {offset} is not about carriers.", offset=stored.offset
+            )
         try:
             numbers = unpack_ascending(record.numbers, record.count)
         except BrokenColumn as error:
             raise LogDamaged(
-                f"ported numbers: the record at offset {stored.offset} cannot be read ({error})."
+                "ported numbers: the record at offset {offset} cannot be read ({error}).",
+                offset=stored.offset,
+                error=error,
             ) from error
         carrier = record.carrier if record.carrier in _CARRIERS else Carrier.UNKNOWN
         lesson = Lesson(record.account, record.code)

@@ -81,7 +81,7 @@ def read_callbacks(value: Any, path: str) -> tuple[dict[str, CallbackConfig], di
     for name, fields in table_of(value, f"{path}: [callbacks]").items():
         where = f"{path}: [callbacks.{name}]"
         if not NAME.fullmatch(name):
-            raise ConfigError(f'{where}: a name is letters, digits, "_", "-" and ".".')
+            raise ConfigError('{where}: a name is letters, digits, "_", "-" and ".".', where=where)
         table = dict(table_of(fields, where))
         if isinstance(table.get("secret"), str):
             table["secret"] = [table["secret"]]
@@ -93,7 +93,7 @@ def read_callbacks(value: Any, path: str) -> tuple[dict[str, CallbackConfig], di
         check_values(values, where)
         wrong = None if name in unset else callback.check()
         if wrong:
-            raise ConfigError(f"{where}: {wrong}")
+            raise ConfigError("{where}: {wrong}", where=where, wrong=wrong)
         found[name] = callback
     return found, unset
 

@@ -131,7 +131,7 @@ class InboundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return OptOutWords(self.opt_out_words)
         except ValueError as error:
-            raise ConfigError(f"[inbound] opt_out_words: {error}.") from error
+            raise ConfigError("[inbound] opt_out_words: {error}.", error=error) from error
 
 
 class SuppressionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,7 +184,9 @@ class CapsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         try:
             return cap_of(text) if text else None
         except CapBroken as error:
-            raise ConfigError(f"[caps] {campaign_class}: {error}.") from error
+            raise ConfigError(
+                "[caps] {campaign_class}: {error}.", campaign_class=campaign_class, error=error
+            ) from error
 
 
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,8 +231,11 @@ class Config(Places, frozen=True, kw_only=True):
         except KeyError:
             known = ", ".join(sorted(self.callbacks)) or "none"
             raise ConfigError(
-                f'callback "{name}" is not in {self.path} (callbacks there: {known}). '
-                f"Add [callbacks.{name}], or name one of those."
+                'callback "{name}" is not in {path} (callbacks there: {known}). '
+                "Add [callbacks.{name}], or name one of those.",
+                name=name,
+                path=self.path,
+                known=known,
             ) from None
 
     def http_account(self, name: str) -> HttpVendor:
@@ -238,7 +243,11 @@ class Config(Places, frozen=True, kw_only=True):
         vendor = self.account(name)
         if isinstance(vendor, HttpVendor):
             return vendor
-        raise ConfigError(f'account "{name}" is at vendor {vendor.tag}, which does not speak HTTP. Name another one.')
+        raise ConfigError(
+            'account "{name}" is at vendor {vendor}, which does not speak HTTP. Name another one.',
+            name=name,
+            vendor=vendor.tag,
+        )
 
     def account(self, name: str) -> Vendor:
         """The account of this name, ready for use. Raises ConfigError if it or its secret is missing."""
@@ -249,8 +258,11 @@ class Config(Places, frozen=True, kw_only=True):
         except KeyError:
             known = ", ".join(sorted(self.accounts)) or "none"
             raise ConfigError(
-                f'account "{name}" is not in {self.path} (accounts there: {known}). '
-                f"Add [account.{name}], or name one of those."
+                'account "{name}" is not in {path} (accounts there: {known}). '
+                "Add [account.{name}], or name one of those.",
+                name=name,
+                path=self.path,
+                known=known,
             ) from None
 
 
@@ -273,7 +285,9 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
     unset_tables: dict[tuple[str, str], str] = {}
     for name, fields in table_of(table.get("account", {}), f"{path}: [account]").items():
         if not ACCOUNT_NAME.fullmatch(name):
-            raise ConfigError(f'{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".')
+            raise ConfigError(
+                '{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".', path=path, name=name
+            )
         accounts[name], missing = _account(name, fields, path, unset_tables)
         if missing is not None and (secrets == "all" or (secrets != "none" and name in secrets)):
             raise missing
@@ -286,7 +300,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         for campaign_class in get_args(CampaignClass):
             caps.of(campaign_class)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError("{path}: {error}", path=path, error=error) from error
     verification, unset_verification = read_verification(table.get("verification", {}), path)
     if unset_verification and secrets == "all":
         raise ConfigError(unset_verification)
@@ -295,7 +309,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         raise ConfigError(next(iter(unset_callbacks.values())))
     hours = section(table, "hours", HoursConfig, path)
     if wrong := hours.check():
-        raise ConfigError(f"{path}: {wrong}")
+        raise ConfigError("{path}: {wrong}", path=path, wrong=wrong)
     return Config(
         **asdict(places),
         web=_web(table, path, secrets),
@@ -326,7 +340,7 @@ def _web(table: dict[str, Any], path: str, secrets: Secrets) -> WebConfig:
     web = converted(fields, WebConfig, where, _secret)
     check_values(fields, where)
     if wrong := web.check():
-        raise ConfigError(f"{path}: [web] {wrong}")
+        raise ConfigError("{path}: [web] {wrong}", path=path, wrong=wrong)
     files = {name: beside(path, value) for name in ("certificate", "key") if (value := getattr(web, name))}
     return replace(web, **files)
 
@@ -340,10 +354,12 @@ def _account(
     try:
         kind = registry.find(tag) if isinstance(tag, str) else None
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError("{where}: {error}", where=where, error=error) from error
     if kind is None:
         said = "vendor is missing" if tag is None else f'vendor = "{tag}" is not known'
-        raise ConfigError(f"{where}: {said}; write one of: {', '.join(registry.tags())}.")
+        raise ConfigError(
+            "{where}: {mistake}; write one of: {known}.", where=where, mistake=said, known=", ".join(registry.tags())
+        )
     missing: ConfigError | None = None
     values = dict(fields)
     for key, value in fields.items():
@@ -358,7 +374,7 @@ def _account(
     vendor: Vendor = converted(values, kind, where, _secret)
     wrong = vendor.check() if missing is None else None
     if wrong:
-        raise ConfigError(f"{where}: {wrong}")
+        raise ConfigError("{where}: {wrong}", where=where, wrong=wrong)
     check_values(values, where)
     return vendor, missing
 

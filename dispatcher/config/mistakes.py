@@ -43,7 +43,7 @@ def converted(value: Any, kind: type[T], where: str, dec_hook: Callable[[type, A
     try:
         return msgspec.convert(value, kind, dec_hook=dec_hook)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {plain(str(error), kind)}.") from None
+        raise ConfigError("{where}: {mistake}.", where=where, mistake=plain(str(error), kind)) from None
 
 
 def check_values(value: Any, where: str, key: str = "") -> None:
@@ -56,9 +56,9 @@ def check_values(value: Any, where: str, key: str = "") -> None:
             for inner in value:
                 check_values(inner, where, key)
         case str() if _CONTROLS.search(value):
-            raise ConfigError(f"{where}: {key} holds a control character. Write it again.")
+            raise ConfigError("{where}: {key} holds a control character. Write it again.", where=where, key=key)
         case int() | float() if not abs(value) <= NUMBER_MAX:
-            raise ConfigError(f"{where}: {key} must be at most {NUMBER_MAX:,}.")
+            raise ConfigError("{where}: {key} must be at most {max:,}.", where=where, key=key, max=NUMBER_MAX)
 
 
 def suggestion(name: str, possible: Collection[str]) -> str:

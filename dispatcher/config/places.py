@@ -81,8 +81,9 @@ class DisplayConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:
             raise ConfigError(
-                f'[display] timezone = "{self.timezone}" is not known on this machine; write a name such as '
-                '"Asia/Shanghai" or "UTC".'
+                '[display] timezone = "{timezone}" is not known on this machine; write a name such as '
+                '"Asia/Shanghai" or "UTC".',
+                timezone=self.timezone,
             ) from error
 
 
@@ -151,13 +152,18 @@ def read_places(table: dict[str, Any], path: str) -> Places:
     """The places in an already parsed TOML table; `path` is named in errors. Raises ConfigError."""
     unknown = sorted(set(table) - set(SECTIONS))
     if unknown:
-        raise ConfigError(f"{path}: [{unknown[0]}] is not a known section ({', '.join(SECTIONS[:-1])}, account.NAME).")
+        raise ConfigError(
+            "{path}: [{unknown}] is not a known section ({sections}, account.NAME).",
+            path=path,
+            unknown=unknown[0],
+            sections=", ".join(SECTIONS[:-1]),
+        )
     log, store = section(table, "log", LogConfig, path), section(table, "store", StoreConfig, path)
     display = section(table, "display", DisplayConfig, path)
     try:
         _ = display.zone
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError("{path}: {error}", path=path, error=error) from error
     return Places(
         log=replace(log, url=_url_beside(path, log.url)),
         store=replace(store, url=_url_beside(path, store.url)),
@@ -180,7 +186,7 @@ def section(table: dict[str, Any], name: str, kind: type[T], path: str) -> T:
 def table_of(value: Any, where: str) -> dict[str, Any]:
     """The value, which must be a table. Raises ConfigError."""
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} must be a table of keys, like in dispatcher.example.toml.")
+        raise ConfigError("{where} must be a table of keys, like in dispatcher.example.toml.", where=where)
     return value
 
 
@@ -210,12 +216,25 @@ def _referenced(match: re.Match[str], where: str, config: str) -> str:
         try:
             return read_small(beside(config, name)).strip()
         except OSError as error:
-            raise ConfigError(f"{where}: the secret file {name} cannot be read ({error.strerror}).") from error
+            raise ConfigError(
+                "{where}: the secret file {name} cannot be read ({reason}).",
+                where=where,
+                name=name,
+                reason=error.strerror,
+            ) from error
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{where}: the secret file {name} is not UTF-8. Save it as UTF-8.") from error
+            raise ConfigError(
+                "{where}: the secret file {name} is not UTF-8. Save it as UTF-8.", where=where, name=name
+            ) from error
     if name not in os.environ:
-        raise ConfigError(f"{where}: the environment variable {name} is not set. Set it, or use ${{file:PATH}}.")
+        raise ConfigError(
+            "{where}: the environment variable {name} is not set. Set it, or use ${{file:PATH}}.",
+            where=where,
+            name=name,
+        )
     value = os.environ[name]
     if any("\udc80" <= character <= "\udcff" for character in value):
-        raise ConfigError(f"{where}: the environment variable {name} is not UTF-8. Set it again.")
+        raise ConfigError(
+            "{where}: the environment variable {name} is not UTF-8. Set it again.", where=where, name=name
+        )
     return value

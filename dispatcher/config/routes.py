@@ -118,28 +118,39 @@ def read_routes(tables: object, path: str, accounts: Collection[str]) -> dict[st
 
 def _route(name: str, keys: dict[str, Any], where: str, accounts: Collection[str]) -> Route:
     if name in accounts:
-        raise ConfigError(f"{where}: there is an account of this name. Give the route another one.")
+        raise ConfigError("{where}: there is an account of this name. Give the route another one.", where=where)
     keys = dict(keys)
     prefer, explore_percent = keys.pop("prefer", ""), keys.pop("explore_percent", 10)
     if prefer not in get_args(Prefer):
-        raise ConfigError(f'{where} prefer must be "delivery", or left out.')
+        raise ConfigError('{where} prefer must be "delivery", or left out.', where=where)
     if not isinstance(explore_percent, int) or not 1 <= explore_percent <= 100:
-        raise ConfigError(f"{where} explore_percent must be a whole number from 1 to 100.")
+        raise ConfigError("{where} explore_percent must be a whole number from 1 to 100.", where=where)
     after_s, fail_back = keys.pop("failover_after_s", 0), keys.pop("fail_back", False)
     _check_failover(after_s, fail_back, where)
     if unknown := sorted(keys.keys() - CARRIER_WORDS.keys() - {DEFAULT}):
-        raise ConfigError(f'{where}: "{unknown[0]}" is not a carrier ({", ".join(CARRIER_WORDS)}, {DEFAULT}).')
+        raise ConfigError(
+            '{where}: "{unknown}" is not a carrier ({carriers}, {default}).',
+            where=where,
+            unknown=unknown[0],
+            carriers=", ".join(CARRIER_WORDS),
+            default=DEFAULT,
+        )
     orders = {word: _order(value, f"{where} {word}", accounts) for word, value in keys.items()}
     listed = [word for word, order in orders.items() if len(order) > 1]
     if listed and not after_s:
         raise ConfigError(
-            f"{where} {listed[0]} lists accounts in order of preference, and nothing says when the next one is used. "
-            "Add failover_after_s = 300, or name only the first."
+            "{where} {key} lists accounts in order of preference, and nothing says when the next one is used. "
+            "Add failover_after_s = 300, or name only the first.",
+            where=where,
+            key=listed[0],
         )
     missing = [word for word in CARRIER_WORDS if word not in orders]
     if missing and DEFAULT not in orders:
         raise ConfigError(
-            f'{where}: no account for {", ".join(missing)}. Write {DEFAULT} = "ACCOUNT" for carriers without a key.'
+            '{where}: no account for {missing}. Write {default} = "ACCOUNT" for carriers without a key.',
+            where=where,
+            missing=", ".join(missing),
+            default=DEFAULT,
         )
     by_carrier = {carrier: orders.get(word, orders.get(DEFAULT, ())) for word, carrier in CARRIER_WORDS.items()}
     used = [account for order in orders.values() if order in by_carrier.values() for step in order for account in step]
@@ -151,34 +162,50 @@ def _check_failover(after_s: object, fail_back: object, where: str) -> None:
     is_number = isinstance(after_s, int) and not isinstance(after_s, bool)
     if not is_number or (after_s and not FAILOVER_AFTER_S_MIN <= after_s <= FAILOVER_AFTER_S_MAX):  # type: ignore[operator]
         raise ConfigError(
-            f"{where} failover_after_s must be a whole number of seconds from {FAILOVER_AFTER_S_MIN} to "
-            f"{FAILOVER_AFTER_S_MAX:,}, or left out."
+            "{where} failover_after_s must be a whole number of seconds from {min} to {max:,}, or left out.",
+            where=where,
+            min=FAILOVER_AFTER_S_MIN,
+            max=FAILOVER_AFTER_S_MAX,
         )
     if not isinstance(fail_back, bool):
-        raise ConfigError(f"{where} fail_back must be true or false.")
+        raise ConfigError("{where} fail_back must be true or false.", where=where)
     if fail_back and not after_s:
-        raise ConfigError(f"{where} fail_back goes with failover_after_s: without it nobody moves.")
+        raise ConfigError("{where} fail_back goes with failover_after_s: without it nobody moves.", where=where)
 
 
 def _order(value: object, where: str, accounts: Collection[str]) -> Order:
     steps = value if isinstance(value, list) else [value]
     if not steps:
-        raise ConfigError(f"{where} is an empty list. Name an account.")
+        raise ConfigError("{where} is an empty list. Name an account.", where=where)
     order = tuple(_shares(step, where, accounts) for step in steps)
     names = [account for step in order for account in step]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ConfigError(f'{where} names "{twice[0]}" twice. An account has one place in the order.')
+        raise ConfigError(
+            '{where} names "{twice}" twice. An account has one place in the order.', where=where, twice=twice[0]
+        )
     return order
 
 
 def _shares(value: object, where: str, accounts: Collection[str]) -> Shares:
     found = {value: 1} if isinstance(value, str) else value
     if not isinstance(found, dict) or not found:
-        raise ConfigError(f"{where} must be an account, or accounts with weights like {{ spring = 3, summer = 1 }}.")
+        raise ConfigError(
+            "{where} must be an account, or accounts with weights like {{ spring = 3, summer = 1 }}.", where=where
+        )
     for account, weight in found.items():
         if account not in accounts:
             known = ", ".join(sorted(accounts)) or "none"
-            raise ConfigError(f'{where}: there is no account "{account}" (accounts there: {known}).')
+            raise ConfigError(
+                '{where}: there is no account "{account}" (accounts there: {known}).',
+                where=where,
+                account=account,
+                known=known,
+            )
         if not isinstance(weight, int) or isinstance(weight, bool) or not 1 <= weight <= WEIGHT_MAX:
-            raise ConfigError(f"{where}: the weight of {account} must be a whole number from 1 to {WEIGHT_MAX:,}.")
+            raise ConfigError(
+                "{where}: the weight of {account} must be a whole number from 1 to {max:,}.",
+                where=where,
+                account=account,
+                max=WEIGHT_MAX,
+            )
     return found

@@ -33,8 +33,10 @@ def read_toml(path: str | PathLike[str]) -> dict[str, Any]:
     try:
         return tomllib.loads(read_small(path))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise ConfigError("{path}: cannot be read ({reason}).", path=path, reason=error.strerror) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read, as it is not UTF-8. Save it as UTF-8.") from error
+        raise ConfigError("{path}: cannot be read, as it is not UTF-8. Save it as UTF-8.", path=path) from error
     except (ValueError, RecursionError) as error:  # of the first, an integer with thousands of digits is no TOML error
-        raise ConfigError(f"{path}: not valid TOML: {str(error).partition(';')[0]}.") from error
+        raise ConfigError(
+            "{path}: not valid TOML: {reason}.", path=path, reason=str(error).partition(";")[0]
+        ) from error

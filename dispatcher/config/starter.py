@@ -76,7 +76,8 @@ def reference(where: str) -> str:
     if _VARIABLE.fullmatch(wanted) or (wanted.startswith("file:") and len(wanted) > len("file:")):
         return f"${{{wanted}}}"
     raise ConfigError(
-        f'"{wanted}" names no environment variable and no file. Write NAME, or file:PATH: secrets stay out of the file.'
+        '"{wanted}" names no environment variable and no file. Write NAME, or file:PATH: secrets stay out of the file.',
+        wanted=wanted,
     )
 
 
@@ -160,7 +161,9 @@ def _unit(tag: str) -> str:
 def _kind(tag: str) -> type[Vendor]:
     kind = registry.find(tag)
     if kind is None:
-        raise ConfigError(f'vendor "{tag}" is not known; write one of: {", ".join(registry.tags())}.')
+        raise ConfigError(
+            'vendor "{tag}" is not known; write one of: {known}.', tag=tag, known=", ".join(registry.tags())
+        )
     return kind
 
 

@@ -83,7 +83,7 @@ def read_verification(value: Any, path: str) -> tuple[VerificationConfig, str]:
     found = converted(fields, VerificationConfig, where, _secret)
     check_values(fields, where)
     if wrong := found.check():
-        raise ConfigError(f"{where} {wrong}")
+        raise ConfigError("{where} {wrong}", where=where, wrong=wrong)
     return found, unset
 
 

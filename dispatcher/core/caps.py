@@ -15,6 +15,7 @@ import msgspec
 
 from dispatcher.core.launches.overtaken import followed
 from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
+from dispatcher.sentences import WordedError
 from schemas.records import CampaignClass, Follows, Launched
 
 if TYPE_CHECKING:  # the configuration imports this file
@@ -25,7 +26,7 @@ COUNT_MAX: Final = 1_000
 _FORM: Final = re.compile(r"\s*(\d{1,4})\s+per\s+(\d{1,4})\s*(?:d|days?)\s*")
 
 
-class CapBroken(ValueError):
+class CapBroken(WordedError, ValueError):
     """The text is not a cap."""
 
 
@@ -43,10 +44,15 @@ def cap_of(text: str) -> Cap:
     """The cap that is written so. Raises CapBroken."""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise CapBroken(f'"{text}" is not a cap. Write it like this: "2 per 7 d"')
+        raise CapBroken('"{text}" is not a cap. Write it like this: "2 per 7 d"', text=text)
     cap = Cap(int(found[1]), int(found[2]))
     if not 1 <= cap.count <= COUNT_MAX or not 1 <= cap.days <= DAYS_MAX:
-        raise CapBroken(f'"{text}": a cap is 1 to {COUNT_MAX:,} campaigns per 1 to {DAYS_MAX} days')
+        raise CapBroken(
+            '"{text}": a cap is 1 to {campaigns:,} campaigns per 1 to {days} days',
+            text=text,
+            campaigns=COUNT_MAX,
+            days=DAYS_MAX,
+        )
     return cap
 
 

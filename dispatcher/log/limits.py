@@ -19,9 +19,14 @@ def checked_topic(topic: str, partition: int) -> Topic:
     """The topic's row of the table. Raises LogError for an unknown topic or partition."""
     found = TOPIC.get(topic)
     if found is None:
-        raise LogError(f"the log has no topic {topic!r}")
+        raise LogError("the log has no topic {topic!r}", topic=topic)
     if not 0 <= partition < found.partitions:
-        raise LogError(f"topic {topic!r} has partitions 0 to {found.partitions - 1}, not {partition}")
+        raise LogError(
+            "topic {topic!r} has partitions 0 to {last}, not {partition}",
+            topic=topic,
+            last=found.partitions - 1,
+            partition=partition,
+        )
     return found
 
 
@@ -30,13 +35,22 @@ def check_entries(topic: Topic, entries: Sequence[Entry]) -> None:
     limit = topic.record_bytes_max
     for entry in entries:
         if len(entry.value) > limit:
-            raise LogError(f"a record of {len(entry.value):,} bytes; topic {topic.name!r} takes up to {limit:,}")
+            raise LogError(
+                "a record of {bytes:,} bytes; topic {topic!r} takes up to {limit:,}",
+                bytes=len(entry.value),
+                topic=topic.name,
+                limit=limit,
+            )
         label = len(entry.key) + sum(len(name) * 4 + len(value) for name, value in entry.headers)
         if label > LABEL_BYTES_MAX:
-            raise LogError(f"a record with {label:,} bytes of key and headers; it takes up to {LABEL_BYTES_MAX:,}")
+            raise LogError(
+                "a record with {label:,} bytes of key and headers; it takes up to {max:,}",
+                label=label,
+                max=LABEL_BYTES_MAX,
+            )
 
 
 def check_offset(offset: int) -> None:
     """Raises LogDamaged: a reader cannot reach such a place on the log that it read before."""
     if offset < 0:
-        raise LogDamaged(f"there is no offset {offset}")
+        raise LogDamaged("there is no offset {offset}", offset=offset)

@@ -52,18 +52,22 @@ def read_url(url: str) -> SqliteUrl | KafkaUrl:
     place, _, query = rest.partition("?")
     fields: dict[str, str] = dict(parse_qsl(query, keep_blank_values=True))
     if not colon or scheme not in ("sqlite", "kafka"):
-        raise ConfigError(f"the log URL {url!r} is invalid; write {_SHAPES}")
+        raise ConfigError("the log URL {url!r} is invalid; write {shapes}", url=url, shapes=_SHAPES)
     if {"path", "bootstrap", "prefix"} & fields.keys():
-        raise ConfigError(f"the log URL {url!r} has an option there is not; the options are {_options(scheme)}")
+        raise ConfigError(
+            "the log URL {url!r} has an option there is not; the options are {options}",
+            url=url,
+            options=_options(scheme),
+        )
     if scheme == "sqlite":
         if not place or place.endswith("/"):
-            raise ConfigError(f"the log URL {url!r} names no file; write for example sqlite:data/log.db")
+            raise ConfigError("the log URL {url!r} names no file; write for example sqlite:data/log.db", url=url)
         return _converted(url, scheme, {"path": str(Path(place).absolute())} | fields, SqliteUrl)
     hosts, _, prefix = place.removeprefix("//").partition("/")
     if not place.startswith("//") or not all(map(_HOST.fullmatch, hosts.split(","))):
-        raise ConfigError(f"the log URL {url!r} names no broker; write for example kafka://127.0.0.1:9092")
+        raise ConfigError("the log URL {url!r} names no broker; write for example kafka://127.0.0.1:9092", url=url)
     if not _PREFIX.fullmatch(prefix):
-        raise ConfigError(f"the topic prefix {prefix!r} may hold letters, digits, '.', '_' and '-' only")
+        raise ConfigError("the topic prefix {prefix!r} may hold letters, digits, '.', '_' and '-' only", prefix=prefix)
     return _converted(url, scheme, {"bootstrap": hosts, "prefix": prefix or PREFIX} | fields, KafkaUrl)
 
 
@@ -107,9 +111,11 @@ def _converted(url: str, scheme: str, fields: dict[str, str], shape: type[U]) ->
     try:
         found = msgspec.convert(fields, shape, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"the log URL {url!r}: {error}; the options are {_options(scheme)}") from error
+        raise ConfigError(
+            "the log URL {url!r}: {error}; the options are {options}", url=url, error=error, options=_options(scheme)
+        ) from error
     if any(isinstance(value, float | int) and not 0 < value < 1e6 for value in msgspec.structs.astuple(found)):
-        raise ConfigError(f"the log URL {url!r}: an option's number must be greater than 0")
+        raise ConfigError("the log URL {url!r}: an option's number must be greater than 0", url=url)
     return found
 
 

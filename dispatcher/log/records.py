@@ -14,7 +14,14 @@ def record_of(stored: StoredRecord, topic: str) -> AnyRecord:
         return decode(stored.value)
     except NewerRecord as error:
         raise LogNewer(
-            f"the log's topic {topic} was written by a newer release ({error}). Update this dispatcher."
+            "the log's topic {topic} was written by a newer release ({error}). Update this dispatcher.",
+            topic=topic,
+            error=error,
         ) from error
     except BrokenRecord as error:
-        raise LogDamaged(f"{topic}: the record at offset {stored.offset} cannot be read ({error}).") from error
+        raise LogDamaged(
+            "{topic}: the record at offset {offset} cannot be read ({error}).",
+            topic=topic,
+            offset=stored.offset,
+            error=error,
+        ) from error

@@ -68,7 +68,9 @@ def run(role: str, config: str | None, as_json: bool) -> None:
     roles = role_names() if role == "all" else (role,)
     loaded = load(config, secrets="none" if roles == ("results",) else "all")
     if not loaded.accounts and roles != ("results",):
-        raise ConfigError(f"{loaded.path} has no account. Fill in [account.NAME], as in dispatcher.example.toml.")
+        raise ConfigError(
+            "{path} has no account. Fill in [account.NAME], as in dispatcher.example.toml.", path=loaded.path
+        )
     logs.configure(secrets=logs.secrets_of(loaded))
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(_run(loaded, roles, as_json=as_json))
@@ -107,7 +109,7 @@ async def _run(config: Config, roles: tuple[str, ...], *, as_json: bool) -> None
             if not others:
                 raise
             here = f"A dispatcher already runs here ({_and(others)}); to share its lanes: dispatcher run --role lanes"
-            raise PortInUse(f"{error} {here}") from error
+            raise PortInUse("{error} {here}", error=error, here=here) from error
         collect_rarely()
         _greet(config, roles, at_work, others, as_json=as_json)
         stopping = asyncio.create_task(stop.wait())

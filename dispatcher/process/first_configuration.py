@@ -26,7 +26,9 @@ def write(file: Path, accounts: Sequence[str], settings: Sequence[str]) -> Itera
     Raises UserError, also where the file is there already.
     """
     if os.path.lexists(file):
-        raise UserError(f"{file} is there already, and is not overwritten. Name another file: dispatcher init FILE")
+        raise UserError(
+            "{file} is there already, and is not overwritten. Name another file: dispatcher init FILE", file=file
+        )
     if not accounts and settings:
         raise UserError("--set goes with --account NAME=VENDOR.")
     if not accounts and not sys.stdin.isatty():
@@ -39,7 +41,7 @@ def write(file: Path, accounts: Sequence[str], settings: Sequence[str]) -> Itera
         with written_new(file) as out:
             out.write(text.encode())
     except FileExistsError:
-        raise UserError(f"{file} appeared meanwhile, and is not overwritten.") from None
+        raise UserError("{file} appeared meanwhile, and is not overwritten.", file=file) from None
     yield f"{file} is written. Next:"
     for secret in sorted({value for each in chosen for key, value in each.values.items() if _is_secret(each, key)}):
         where = secret.removeprefix("${").removesuffix("}")
@@ -124,16 +126,16 @@ def _given(accounts: Sequence[str], settings: Sequence[str]) -> list[StarterAcco
     for option in accounts:
         name, equals, vendor = option.partition("=")
         if not equals or not ACCOUNT_NAME.fullmatch(name):
-            raise UserError(f'--account "{option}" must be NAME=VENDOR.')
+            raise UserError('--account "{option}" must be NAME=VENDOR.', option=option)
         if name in vendors:
-            raise UserError(f'--account "{name}" is given twice.')
+            raise UserError('--account "{name}" is given twice.', name=name)
         vendors[name] = vendor
     values: dict[str, dict[str, str]] = {name: {} for name in vendors}
     for option in settings:
         where, equals, value = option.partition("=")
         name, dot, key = where.rpartition(".")
         if not equals or not dot or name not in values:
-            raise UserError(f'--set "{option}" must be NAME.KEY=VALUE, where NAME is of an --account.')
+            raise UserError('--set "{option}" must be NAME.KEY=VALUE, where NAME is of an --account.', option=option)
         values[name][key] = value
     return [_account(name, vendor, values[name]) for name, vendor in vendors.items()]
 
@@ -141,17 +143,23 @@ def _given(accounts: Sequence[str], settings: Sequence[str]) -> list[StarterAcco
 def _account(name: str, vendor: str, values: dict[str, str]) -> StarterAccount:
     typed, limit = values.pop("limit", None), None
     if typed is not None and not (limit := _whole_number(typed)):
-        raise UserError(f"--set {name}.limit must be a whole number above 0: messages per second.")
+        raise UserError("--set {name}.limit must be a whole number above 0: messages per second.", name=name)
     keys = needed(vendor)
     strange = sorted(values.keys() - {each.key for each in keys})
     if strange:
         raise UserError(
-            f"--set {name}.{strange[0]}: {vendor} needs {', '.join(each.key for each in keys)}. Other keys stand in "
-            "the file behind #, with their defaults."
+            "--set {name}.{strange}: {vendor} needs {keys}. Other keys stand in "
+            "the file behind #, with their defaults.",
+            name=name,
+            strange=strange[0],
+            vendor=vendor,
+            keys=", ".join(each.key for each in keys),
         )
     for each in keys:
         if each.secret:
             values[each.key] = reference(values.get(each.key, variable(name, each.key)))
         elif not values.get(each.key):
-            raise UserError(f"{name} needs {each.key}: --set {name}.{each.key}=VALUE. {each.meaning}")
+            raise UserError(
+                "{name} needs {key}: --set {name}.{key}=VALUE. {meaning}", name=name, key=each.key, meaning=each.meaning
+            )
     return StarterAccount(name=name, vendor=vendor, values={each.key: values[each.key] for each in keys}, limit=limit)

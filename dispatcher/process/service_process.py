@@ -28,6 +28,7 @@ from dispatcher.errors import (
     TextError,
     UserError,
 )
+from dispatcher.sentences import Sentence
 
 GROUP: Final = "dispatcher.services"
 _MISTAKES: Final = {
@@ -44,7 +45,7 @@ class ServiceCall(msgspec.Struct, frozen=True):
 
 
 class ServiceAnswer(msgspec.Struct, frozen=True):
-    """What the service returned, or its error as `says`: a user's mistake, one that may pass, or another one.
+    """What the service returned, or the sentence of its error as JSON: of a user's mistake, one that may pass, another.
 
     `kind`: the class of a user's mistake.
     """
@@ -52,7 +53,7 @@ class ServiceAnswer(msgspec.Struct, frozen=True):
     result: Any = None
     error: Literal["", "user", "passing", "other"] = ""
     kind: str = ""
-    says: str = ""
+    sentence: dict[str, Any] = {}
 
 
 async def call_service(service: str, config: str, **arguments: Any) -> Any:
@@ -75,14 +76,17 @@ async def call_service(service: str, config: str, **arguments: Any) -> Any:
     try:
         answer = msgspec.json.decode(said, type=ServiceAnswer)
     except msgspec.MsgspecError:
-        raise ServiceFailed(f"the process of {service} ended without an answer ({_end(process.returncode)})") from None
+        raise ServiceFailed(
+            "the process of {service} ended without an answer ({end})", service=service, end=_end(process.returncode)
+        ) from None
+    sentence = Sentence.of_json(answer.sentence)
     match answer.error:
         case "user":
-            raise _MISTAKES.get(answer.kind, UserError)(answer.says)
+            raise _MISTAKES.get(answer.kind, UserError)(sentence)
         case "passing":
-            raise ServiceUnavailable(answer.says)
+            raise ServiceUnavailable(sentence)
         case "other":
-            raise ServiceFailed(answer.says)
+            raise ServiceFailed(sentence)
     return answer.result
 
 
@@ -98,9 +102,9 @@ async def _answer(call: ServiceCall) -> ServiceAnswer:
         async with open_session(call.config) as session:
             return ServiceAnswer(await found.load()(session, **call.arguments))
     except UserError as error:
-        return ServiceAnswer(error="user", kind=type(error).__name__, says=str(error))
+        return ServiceAnswer(error="user", kind=type(error).__name__, sentence=error.sentence.as_json())
     except DispatcherError as error:
-        return ServiceAnswer(error="passing" if error.retryable else "other", says=str(error))
+        return ServiceAnswer(error="passing" if error.retryable else "other", sentence=error.sentence.as_json())
 
 
 def main() -> None:

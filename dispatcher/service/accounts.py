@@ -282,7 +282,9 @@ def _chosen(config: Config, account: str | None) -> Mapping[str, Vendor]:
     if account is not None:
         return {account: config.account(account)}
     if not config.accounts:
-        raise ConfigError(f"no accounts in {config.path}. Add one: [account.NAME], see dispatcher.example.toml.")
+        raise ConfigError(
+            "no accounts in {path}. Add one: [account.NAME], see dispatcher.example.toml.", path=config.path
+        )
     return dict(sorted(config.accounts.items()))
 
 

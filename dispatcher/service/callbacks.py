@@ -83,9 +83,16 @@ async def replay_callback(session: Session, name: str, after: Sequence[str], *, 
         try:
             place, offset = position_of(each)
         except ValueError as error:
-            raise InputError(f"{error}. It is the webhook-id of a delivery, such as results-3-1042-0.") from error
+            raise InputError(
+                "{error}. It is the webhook-id of a delivery, such as results-3-1042-0.", error=error
+            ) from error
         if place not in callback.wanted(name).places:
-            raise InputError(f'callback "{name}" has no events of {place.rpartition("-")[0]}: "{each}".')
+            raise InputError(
+                'callback "{name}" has no events of {place}: "{id}".',
+                name=name,
+                place=place.rpartition("-")[0],
+                id=each,
+            )
         positions[place] = offset + 1
     replay = CallbackReplay(callback=name, positions=positions, at_ms=now_ms(), by=by)
     await write_replay(await session.log(), replay)

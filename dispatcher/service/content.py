@@ -29,7 +29,11 @@ def check_content(session: Session, text: str, route: Sequence[str], campaign_cl
     if not text.strip():
         raise UserError("the text is empty. Give a text to check.")
     if campaign_class not in get_args(CampaignClass):
-        raise UserError(f"the class must be {', '.join(get_args(CampaignClass))}, not {campaign_class!r}.")
+        raise UserError(
+            "the class must be {classes}, not {campaign_class!r}.",
+            classes=", ".join(get_args(CampaignClass)),
+            campaign_class=campaign_class,
+        )
     known = session.config.accounts  # no secret is needed
     accounts = {name: known[name] if name in known else session.config.account(name) for name in route or known}
     on = datetime.fromtimestamp(now_ms() / 1000, SHANGHAI).date()

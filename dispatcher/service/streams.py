@@ -164,7 +164,9 @@ async def stream_of(session: Session, stream: str) -> Stream:
     assert known is not None
     if known.cancelled or known.stream_closed is not None:
         over = "cancelled" if known.cancelled else "closed"
-        raise Conflict(f'the stream "{stream}" was {over}, and takes no more messages. Open another one.')
+        raise Conflict(
+            'the stream "{stream}" was {over}, and takes no more messages. Open another one.', stream=stream, over=over
+        )
     streams = _memory(session).streams
     if stream not in streams or streams[stream].launched.attempt != launched.attempt:
         streams[stream] = Stream(launched, parse(launched.text))
@@ -234,9 +236,11 @@ async def close_stream(session: Session, stream: str, *, by: str = "") -> Stream
 
 def _terms(stream: str, known: Campaign | None) -> Launched:
     if known is None or known.launched is None:
-        raise NotFound(f'there is no stream "{stream}". See: dispatcher stream list')
+        raise NotFound('there is no stream "{stream}". See: dispatcher stream list', stream=stream)
     if known.launched.stream is None:
-        raise Conflict(f'"{stream}" is a campaign, not a stream, and takes no messages. See: dispatcher stream list')
+        raise Conflict(
+            '"{stream}" is a campaign, not a stream, and takes no messages. See: dispatcher stream list', stream=stream
+        )
     return known.launched
 
 

@@ -161,5 +161,5 @@ def suppression_key(text: str) -> int:
 def not_a_number(text: str) -> UserError:
     """The error for what a person wrote instead of a phone number."""
     return UserError(
-        f'"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.'
+        '"{text}" is no phone number. Write a mobile like 13800138000, a number abroad like +447700900123.', text=text
     )

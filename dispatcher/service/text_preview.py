@@ -97,7 +97,7 @@ def _accounts(session: Session, route: Sequence[str]) -> dict[str, Vendor]:
     ]
     wrong = [name for name in names if name not in config.accounts]
     if wrong:
-        raise UserError(f'account "{wrong[0]}" is not in {config.path}. Choose another route.')
+        raise UserError('account "{wrong}" is not in {path}. Choose another route.', wrong=wrong[0], path=config.path)
     return {name: config.accounts[name] for name in names or sorted(config.accounts)}
 
 

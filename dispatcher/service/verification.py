@@ -89,16 +89,19 @@ async def start_verification(session: Session, number: str, stream: str, *, key:
     found = await stream_of(session, stream)
     if found.launched.campaign_class != "code":
         raise UserError(
-            f'stream "{stream}" is of class {found.launched.campaign_class}. Codes need one of class code: '
-            "dispatcher stream open ID --class code …"
+            'stream "{stream}" is of class {campaign_class}. Codes need one of class code: '
+            "dispatcher stream open ID --class code …",
+            stream=stream,
+            campaign_class=found.launched.campaign_class,
         )
     config = session.config.verification
     names = () if found.has_own_texts else found.template.names
     text = config.text_of(stream) if found.has_own_texts else ""
     if not text and ("code" not in names or set(names) - set(VARIABLES)):
         raise UserError(
-            f'stream "{stream}" has no text for codes. Open one with a text that has {{code}} (and {{minutes}}, if you '
-            "like), or write [verification] text and open it without a text."
+            'stream "{stream}" has no text for codes. Open one with a text that has {{code}} (and {{minutes}}, if you '
+            "like), or write [verification] text and open it without a text.",
+            stream=stream,
         )
     if await place.is_suppressed(told):
         says = f"{shown(told)} is on the suppression list, so it gets no code."
@@ -115,7 +118,10 @@ async def start_verification(session: Session, number: str, stream: str, *, key:
             return _too_many(told, stream, rules.codes_per_hour_max, -(-wait_ms // 1000))
     code = codes.of_request(made.subject, made.request, now_ms())
     if code is None:
-        raise UserError(f"the code expired before it was sent, after {rules.valid_for_s} s. Ask for another one.")
+        raise UserError(
+            "the code expired before it was sent, after {valid_for_s} s. Ask for another one.",
+            valid_for_s=rules.valid_for_s,
+        )
     return await _sent(session, place, told, code, text, names, is_new=code.made.id == code_id)
 
 
@@ -150,7 +156,9 @@ def _asked(codes: Codes, subject: bytes, stream: str, number: int) -> Code | Non
         return codes.current(subject, stream)
     streams = codes.streams(subject, now_ms())
     if len(streams) > 1:
-        raise UserError(f"{shown(number)} has codes of {listed(streams)}. Name the stream.")
+        raise UserError(
+            "{number} has codes of {streams}. Name the stream.", number=shown(number), streams=listed(streams)
+        )
     return codes.current(subject, streams[0]) if streams else codes.newest(subject)
 
 
@@ -214,7 +222,7 @@ async def _sent(
     )
     [appended] = await append_messages(session, made.stream, [message])
     if appended.result == "refused":
-        raise UserError(f"the code cannot be sent to {shown(number)}: {appended.why}")
+        raise UserError("the code cannot be sent to {number}: {why}", number=shown(number), why=appended.why)
     known = (await session.campaigns()).get(made.stream)
     if known is not None and known.paused:
         says = f'its code waits: the stream "{made.stream}" is paused. It is sent if that is resumed by'

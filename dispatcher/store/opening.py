@@ -34,7 +34,7 @@ def _path(url: str) -> Path:
     """The file of a store URL. Raises ConfigError for any other kind of URL."""
     scheme, found, path = url.partition(":")
     if scheme != "sqlite" or not found or not path or "?" in path:
-        raise ConfigError(f'the store URL "{url}" is not known; write [store] url = "sqlite:PATH"')
+        raise ConfigError('the store URL "{url}" is not known; write [store] url = "sqlite:PATH"', url=url)
     return Path(path)
 
 

@@ -267,4 +267,6 @@ def _u32(stored: StoredRecord, packed: bytes, count: int) -> NDArray[np.uint32]:
 
 
 def _damaged(stored: StoredRecord, why: str) -> LogDamaged:
-    return LogDamaged(f"the suppression list: the record at offset {stored.offset} cannot be read ({why}).")
+    return LogDamaged(
+        "the suppression list: the record at offset {offset} cannot be read ({why}).", offset=stored.offset, why=why
+    )

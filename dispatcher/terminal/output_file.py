@@ -83,8 +83,10 @@ def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -
     found = kind or next((each for each in named if each in kinds), None)
     if found is None and named:
         raise UserError(
-            f"this cannot be written as {named[0]} ({output}). Name a .csv file, or say which with --format: "
-            f"{', '.join(kinds)}."
+            "this cannot be written as {kind} ({output}). Name a .csv file, or say which with --format: {kinds}.",
+            kind=named[0],
+            output=output,
+            kinds=", ".join(kinds),
         )
     return found or "csv"
 
@@ -96,19 +98,25 @@ def check_destination(output: Path | None, kind: str, *, force: bool, as_json: b
     elif as_json:
         raise UserError("--json prints what was written to a file. Name one: -o FILE.")
     elif kind in _BINARY:
-        raise UserError(f"{_BINARY[kind]} is no text for a terminal or a pipe. Name a file: -o FILE.")
+        raise UserError("{kind} is no text for a terminal or a pipe. Name a file: -o FILE.", kind=_BINARY[kind])
 
 
 def check_output(output: Path, *, force: bool) -> None:
     """Raises UserError if it cannot be written there, or exists and `force` was not given."""
     if output.is_dir():
-        raise UserError(f"{output} is a folder. Name a file in it, such as -o {output / 'results.csv'}.")
+        raise UserError(
+            "{output} is a folder. Name a file in it, such as -o {example}.",
+            output=output,
+            example=output / "results.csv",
+        )
     if not output.parent.is_dir():
-        raise UserError(f"there is no folder {output.parent}. Make it, or name another file.")
+        raise UserError("there is no folder {parent}. Make it, or name another file.", parent=output.parent)
     if not is_plain(output):
-        raise UserError(f"{output} is a device or a pipe. Name a file, or leave out -o and redirect the output.")
+        raise UserError(
+            "{output} is a device or a pipe. Name a file, or leave out -o and redirect the output.", output=output
+        )
     if output.exists() and not force:
-        raise UserError(f"{output} is there already. Name another file, or replace it with --force.")
+        raise UserError("{output} is there already. Name another file, or replace it with --force.", output=output)
 
 
 @contextlib.contextmanager
@@ -123,13 +131,17 @@ def written(output: Path | None) -> Iterator[IO[bytes]]:
             file = stack.enter_context(written_whole(output))
         except OSError as error:
             folder, why = output.absolute().parent, error.strerror or error
-            raise UserError(f"cannot write in {folder} ({why}). Name a file in another folder.") from error
+            raise UserError(
+                "cannot write in {folder} ({why}). Name a file in another folder.", folder=folder, why=why
+            ) from error
         try:
             with stack:
                 yield file
         except OSError as error:
             raise DispatcherError(
-                f"cannot write {output} ({error.strerror or error}). Nothing was left there."
+                "cannot write {output} ({reason}). Nothing was left there.",
+                output=output,
+                reason=error.strerror or error,
             ) from error
 
 

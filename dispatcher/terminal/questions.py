@@ -59,9 +59,9 @@ def given_secret(what: str, file: TextIO | None) -> str:
         try:
             return file.read(SECRET_CHARS_MAX).rstrip("\r\n")
         except ValueError as error:
-            raise InputError(f"{what}: {file.name} is not UTF-8. Save it as UTF-8.") from error
+            raise InputError("{what}: {file} is not UTF-8. Save it as UTF-8.", what=what, file=file.name) from error
     if not sys.stdin.isatty():
-        raise InputError(f"{what}: there is no terminal to ask for it. Give --password-file FILE.")
+        raise InputError("{what}: there is no terminal to ask for it. Give --password-file FILE.", what=what)
     return ask_secret(what[0].upper() + what[1:])
 
 

@@ -35,7 +35,13 @@ def time_ms(text: str, option: str) -> int:
         if not form.startswith("%Y"):
             found = datetime.combine(now.date(), found.time())
         return _ms(found.replace(tzinfo=now.tzinfo))
-    raise UserError(f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}", "{now:%H:%M}" or "3 h".')
+    raise UserError(
+        '{option} "{text}" is no time. Write it like "{now}", "{hour}" or "3 h".',
+        option=option,
+        text=text,
+        now=f"{now:%Y-%m-%d %H:%M}",
+        hour=f"{now:%H:%M}",
+    )
 
 
 def coming_ms(text: str, option: str) -> int:
@@ -54,7 +60,11 @@ def coming_ms(text: str, option: str) -> int:
     found = _read(written.removeprefix("tomorrow ").strip(), _CLOCKS if tomorrow else (*_CLOCKS, *_DATES))
     if found is None:
         raise UserError(
-            f'{option} "{text}" is no time. Write it like "{now:%Y-%m-%d %H:%M}", "{now:%H:%M}" or "tomorrow 09:00".'
+            '{option} "{text}" is no time. Write it like "{now}", "{hour}" or "tomorrow 09:00".',
+            option=option,
+            text=text,
+            now=f"{now:%Y-%m-%d %H:%M}",
+            hour=f"{now:%H:%M}",
         )
     if found.year == 1900:  # a time of the day alone
         at = datetime.combine(there.date(), found.time(), zone)
@@ -63,7 +73,13 @@ def coming_ms(text: str, option: str) -> int:
     else:
         at = found.replace(tzinfo=zone)
     if at <= there:
-        raise UserError(f'{option} "{text}" is over: it is {now:%Y-%m-%d %H:%M} ({zone}). Write a time to come.')
+        raise UserError(
+            '{option} "{text}" is over: it is {now} ({zone}). Write a time to come.',
+            option=option,
+            text=text,
+            now=f"{now:%Y-%m-%d %H:%M}",
+            zone=zone,
+        )
     return _ms(at)
 
 

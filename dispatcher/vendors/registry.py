@@ -40,7 +40,11 @@ def find(tag: str) -> type[Vendor] | None:
     entries = entry_points(group=GROUP, name=tag)
     packages = sorted({entry.dist.name if entry.dist else entry.value for entry in entries})
     if len(packages) > 1:
-        raise ConfigError(f'vendor "{tag}" is in the packages {", ".join(packages)}. Uninstall all of them but one.')
+        raise ConfigError(
+            'vendor "{tag}" is in the packages {packages}. Uninstall all of them but one.',
+            tag=tag,
+            packages=", ".join(packages),
+        )
     return next((_checked(entry, packages[0]) for entry in entries), None)
 
 

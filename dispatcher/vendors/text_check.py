@@ -17,19 +17,26 @@ def check_text(account: str, vendor: Vendor, message: Message) -> None:
     length = units(message.text)
     if length > limits.text_chars_max:
         raise TextError(
-            f"the text has {length} characters, {where} takes {limits.text_chars_max}. "
-            f"Shorten it by {length - limits.text_chars_max}."
+            "the text has {length} characters, {where} takes {max}. Shorten it by {over}.",
+            length=length,
+            where=where,
+            max=limits.text_chars_max,
+            over=length - limits.text_chars_max,
         )
     lost = not_carried(message.text, limits.charset)
     if lost is not None:
         raise TextError(
-            f"{where} cannot carry {named(lost.character)}, character {lost.position} of the text "
-            f"(its charset is {limits.charset.upper()}). Replace it."
+            "{where} cannot carry {character}, character {position} of the text (its charset is {charset}). "
+            "Replace it.",
+            where=where,
+            character=named(lost.character),
+            position=lost.position,
+            charset=limits.charset.upper(),
         )
     try:
         vendor.prepare(message)
     except TextError as error:
-        raise TextError(f"{where}: {error}") from error
+        raise TextError("{where}: {error}", where=where, error=error) from error
 
 
 def named(character: str) -> str:

@@ -75,7 +75,7 @@ class VerificationFeed:
         finally:
             del partition.awaited[key]
         if verdict is None:
-            raise LogDamaged(f"verifications: the log at {self._log.url} lost a record that it had confirmed.")
+            raise LogDamaged("verifications: the log at {url} lost a record that it had confirmed.", url=self._log.url)
         return verdict
 
     async def _read_on(self, partition: _Partition, number: int) -> None:

@@ -34,12 +34,15 @@ def code_keys(config: Config) -> CodeKeys:
         content = first_written(path, secrets.token_hex(RANDOM_BYTES).encode() + b"\n")
     except OSError as error:
         raise ConfigError(
-            f"the secret of verification codes cannot be kept in {path} ({error.strerror or error}). Make the folder "
-            "writable, or write [verification] secret."
+            "the secret of verification codes cannot be kept in {path} ({reason}). Make the folder "
+            "writable, or write [verification] secret.",
+            path=path,
+            reason=error.strerror or error,
         ) from error
     if not _HEX.fullmatch(content):
         raise ConfigError(
-            f"{path} does not hold the secret of verification codes (64 hexadecimal digits). Restore it; or delete it, "
-            "which makes all codes that were sent invalid."
+            "{path} does not hold the secret of verification codes (64 hexadecimal digits). Restore it; or delete it, "
+            "which makes all codes that were sent invalid.",
+            path=path,
         )
     return CodeKeys(bytes.fromhex(content.decode().strip()))

@@ -67,7 +67,7 @@ def _readable(path: Path, content_type: str, content_encoding: str, folder: Path
         except (pl.exceptions.PolarsError, OSError) as error:
             first = str(error).partition("\n")[0].replace(str(path), LABEL)
             raise InputError(
-                f"the list is not NDJSON ({first}). Write one object with the same keys per line."
+                "the list is not NDJSON ({first}). Write one object with the same keys per line.", first=first
             ) from error
         path = table
     return path
@@ -82,7 +82,10 @@ def _unpack(packed: IO[bytes], out: IO[bytes], bytes_max: int) -> None:
                 part = unpacking.decompress(piece, READ_BYTES)
                 size += len(part)
                 if size > bytes_max:
-                    raise InputError(f"the list unpacks to more than {UNPACKED_RATIO_MAX} times its size.")
+                    raise InputError(
+                        "the list unpacks to more than {max} times its size.",
+                        max=UNPACKED_RATIO_MAX,
+                    )
                 out.write(part)
                 piece = unpacking.unconsumed_tail
                 if unpacking.eof and unpacking.unused_data:  # another member follows

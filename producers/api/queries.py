@@ -150,7 +150,11 @@ def _account(call: Call) -> str:
     """Raises NotFound."""
     account = call.values["account"]
     if account not in call.api.config.accounts:
-        raise NotFound(f'there is no account "{account}". There are: {", ".join(sorted(call.api.config.accounts))}.')
+        raise NotFound(
+            'there is no account "{account}". There are: {accounts}.',
+            account=account,
+            accounts=", ".join(sorted(call.api.config.accounts)),
+        )
     return account
 
 

@@ -41,11 +41,11 @@ async def export_results(
     StoreError.
     """
     if kind not in FORMATS:
-        raise UserError(f'the format must be {", ".join(FORMATS)}, not "{kind}".')
+        raise UserError('the format must be {formats}, not "{kind}".', formats=", ".join(FORMATS), kind=kind)
     known = {*STATES, *REJECTED}
     wrong = [word for word in states or () if word not in known]
     if wrong:
-        raise UserError(f'"{wrong[0]}" is no state.')
+        raise UserError('"{wrong}" is no state.', wrong=wrong[0])
     behind = await session.behind(whole=True)
     view = await view_of(session, campaign)
     more: dict[str, Any] = {"columns": sent_columns} if values and view.variables else {}

@@ -46,7 +46,7 @@ class ListColumns:
                 frames.append(part.values)
             headers, column = opened.list.headers, opened.list.column
         if not frames or len(headers) < 2:
-            raise InputError(f"{path} has no columns beside the numbers. Leave --with-columns out.")
+            raise InputError("{path} has no columns beside the numbers. Leave --with-columns out.", path=path)
         self._numbers: Numbers = np.concatenate(numbers)
         self._lines = np.concatenate(lines)
         table = pl.concat(frames, rechunk=True)

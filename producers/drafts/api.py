@@ -191,11 +191,11 @@ async def start_draft(session: Session, campaign: str, revision: str) -> DraftLa
         return already
     known = find_draft_in(await read_campaigns(await session.log()), campaign)
     if known.revision != revision:
-        raise Conflict(f'"{campaign}" is not started: it was drafted again or moved.')
+        raise Conflict('"{campaign}" is not started: it was drafted again or moved.', campaign=campaign)
     by = known.draft.scheduled.by if known.draft.scheduled else ""
     with closing(await prepare_draft(session, campaign, by=by)) as prepared:
         if (lacking := shortage(prepared.plan)) and not known.draft.drafted.even_if_short:
-            raise UserError(f"{lacking} It was not started.")
+            raise UserError("{lacking} It was not started.", lacking=lacking)
         result = await commit(prepared, await session.log())
     return DraftLaunch(campaign=campaign, already_launched=False, recipients=result.recipients)
 
@@ -264,9 +264,14 @@ def _check_approved(found: Draft, above: int | None) -> None:
         changed = found.changed_since_approval()
         void = f" Its approval is void: {', '.join(changed)} changed since." if changed else ""
         raise Conflict(
-            f"{drafted.campaign} has {drafted.recipients:,} recipients; above {above:,} another person than its author "
-            f"({drafted.by}) must approve it ([approval] above).{void} To approve: dispatcher campaign approve "
-            f"{drafted.campaign} (by the API: POST /v1/campaigns/{drafted.campaign}:approve)"
+            "{campaign} has {recipients:,} recipients; above {above:,} another person than its author "
+            "({by}) must approve it ([approval] above).{void} To approve: dispatcher campaign approve "
+            "{campaign} (by the API: POST /v1/campaigns/{campaign}:approve)",
+            campaign=drafted.campaign,
+            recipients=drafted.recipients,
+            above=above,
+            by=drafted.by,
+            void=void,
         )
 
 
@@ -285,7 +290,11 @@ async def send_test(
     the draft. Raises UserError, LogError.
     """
     if not 1 <= len(to) <= TEST_NUMBERS_MAX:
-        raise UserError(f"a test goes to 1 to {TEST_NUMBERS_MAX} numbers, not {len(to):,}.")
+        raise UserError(
+            "a test goes to 1 to {max} numbers, not {count:,}.",
+            max=TEST_NUMBERS_MAX,
+            count=len(to),
+        )
     _check_numbers(to)
     log = await session.log()
     found = find_draft_in(await read_campaigns(log), campaign)
@@ -302,7 +311,7 @@ def _check_numbers(to: Sequence[str]) -> None:
     numbers, reasons = normalise(lines, international=True, phs=True)
     for written, number, reason in zip(to, numbers.tolist(), reasons.tolist(), strict=True):
         if not number:
-            raise UserError(f'--to: "{written}" is no mobile number ({REASONS[reason]}).')
+            raise UserError('--to: "{written}" is no mobile number ({why}).', written=written, why=REASONS[reason])
 
 
 async def _send_one(session: Session, request: LaunchRequest, campaign: str) -> DraftTest:
@@ -329,7 +338,11 @@ def next_test(known: Campaigns, campaign: str) -> str:
     number = next(number for number in range(1, len(taken) + 2) if f"{campaign}.test-{number}" not in taken)
     test = f"{campaign}.test-{number}"
     if len(test) > ID_CHARS_MAX:
-        raise UserError(f'"{test}" is too long for an id ({ID_CHARS_MAX} characters). Draft it under a shorter --id.')
+        raise UserError(
+            '"{test}" is too long for an id ({max} characters). Draft it under a shorter --id.',
+            test=test,
+            max=ID_CHARS_MAX,
+        )
     return test
 
 
@@ -354,4 +367,4 @@ async def _values(
                 at = part.lines.searchsorted(row)
                 if at < len(part.lines) and part.lines[at] == row:
                     return names, [column.gather([int(at)] * count) for column in columns]
-    raise UserError(f"line {row} of the list has no recipient. Name the line of one: --row N.")
+    raise UserError("line {row} of the list has no recipient. Name the line of one: --row N.", row=row)

@@ -76,5 +76,7 @@ def _draft_of(prepared: PreparedLaunch, name: str, rows: Rows) -> PreparedLaunch
         return part_of(prepared, Separated(rows, _NO_REPEATS, {}), mine)
     except InputError as error:
         raise InputError(
-            f"{len(rows):,} recipients over the frequency cap cannot be deferred: {error} Leave --defer out."
+            "{count:,} recipients over the frequency cap cannot be deferred: {error} Leave --defer out.",
+            count=len(rows),
+            error=error,
         ) from error

@@ -60,7 +60,9 @@ class ListOnLog:
                 yield await asyncio.to_thread(self._part, stored, place)
             except (LogDamaged, BrokenBatch, BrokenColumn) as error:
                 raise InputError(
-                    f'the recipients of draft "{self._campaign}" cannot be read from the log ({error}). Draft it again.'
+                    'the recipients of draft "{campaign}" cannot be read from the log ({error}). Draft it again.',
+                    campaign=self._campaign,
+                    error=error,
                 ) from error
 
     def _part(self, stored: StoredRecord, place: DraftBatch) -> ListBlock:

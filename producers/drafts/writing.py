@@ -89,9 +89,11 @@ def draft_entry(record: Drafted) -> Entry:
 def check_draftable(campaign: str, known: Campaign | None) -> None:
     """Raises UserError if this campaign cannot be drafted any more."""
     if known is not None and known.launched is not None:
-        raise Conflict(f'"{campaign}" was launched already. Draft this campaign under another --id.')
+        raise Conflict('"{campaign}" was launched already. Draft this campaign under another --id.', campaign=campaign)
     if known is not None and known.cancelled:
-        raise Conflict(f'"{campaign}" is cancelled, and that is final. Draft this campaign under another --id.')
+        raise Conflict(
+            '"{campaign}" is cancelled, and that is final. Draft this campaign under another --id.', campaign=campaign
+        )
 
 
 def _stretches(prepared: PreparedLaunch, separated: Separated) -> Iterator[_Stretch]:

@@ -235,8 +235,10 @@ def _check_no_terms(campaign: str, terms: Mapping[str, Any]) -> None:
     """Raises UserError if terms of a launch are given for a draft, which has its own."""
     if option := _typed_option(terms):
         raise UserError(
-            f"{option} goes with a list and its --text and --route. To launch the draft {campaign} leave it out; to "
-            "change that, draft it again."
+            "{option} goes with a list and its --text and --route. To launch the draft {campaign} leave it out; to "
+            "change that, draft it again.",
+            option=option,
+            campaign=campaign,
         )
 
 
@@ -244,8 +246,9 @@ def _check_no_draft(files: tuple[str, ...], terms: Mapping[str, Any]) -> None:
     """Raises UserError if this is no file, and the terms are not those of a launch: a draft's id may be meant."""
     if len(files) == 1 and files[0] != "-" and not (terms["texts"] and terms["route"]) and not os.path.exists(files[0]):
         raise UserError(
-            f'there is no file "{files[0]}". To launch the draft {files[0]} leave {_typed_option(terms)} out; to '
-            "change that, draft it again."
+            'there is no file "{file}". To launch the draft {file} leave {option} out; to change that, draft it again.',
+            file=files[0],
+            option=_typed_option(terms),
         )
 
 
@@ -324,7 +327,8 @@ def check_typed(*texts: str | None) -> None:
     if any("\udc80" <= character <= "\udcff" for text in texts for character in text or ""):
         raise UserError(
             "the text cannot be read: the terminal's encoding is not the one that is set "
-            f"({sys.getfilesystemencoding()}). Set it first, for example: export LC_ALL=C.UTF-8"
+            "({encoding}). Set it first, for example: export LC_ALL=C.UTF-8",
+            encoding=sys.getfilesystemencoding(),
         )
 
 
@@ -378,7 +382,9 @@ def _agreed(
         click.echo(line, err=as_json)
     for hindrance, mend in ((refused_logins(plan), "mend that"), (shortage(plan), "top up")):
         if hindrance and yes and not even_if_short:
-            raise UserError(f"{hindrance} Nothing was launched: {mend}, or add --even-if-short.")
+            raise UserError(
+                "{hindrance} Nothing was launched: {mend}, or add --even-if-short.", hindrance=hindrance, mend=mend
+            )
         if hindrance:
             click.echo(hindrance, err=True)
     hidden = plan.hidden_rows if hidden_rows is None else 0
@@ -394,7 +400,7 @@ def _agreed(
 def _option(option: str) -> tuple[str, str]:
     key, equals, value = option.partition("=")
     if not equals or not key:
-        raise UserError(f'--option "{option}" must be NAME=VALUE.')
+        raise UserError('--option "{option}" must be NAME=VALUE.', option=option)
     return key, value
 
 

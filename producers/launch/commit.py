@@ -91,12 +91,16 @@ async def commit(prepared: PreparedLaunch, log: Log, progress: Progress = silent
         _check_draft(prepared, known.get(record.campaign))
         if not known.is_overtaken(record):
             raise LogDamaged(
-                f'the log at {log.url} lost the launch of "{record.campaign}" it had confirmed. Launch it again.'
+                'the log at {url} lost the launch of "{campaign}" it had confirmed. Launch it again.',
+                url=log.url,
+                campaign=record.campaign,
             )
     else:
         raise UserError(
-            f'"{prepared.definition.campaign}" is not launched: others were launched in the same moment, '
-            f"{OVERTAKEN_MAX} times in a row. Launch it again."
+            '"{campaign}" is not launched: others were launched in the same moment, '
+            "{times} times in a row. Launch it again.",
+            campaign=prepared.definition.campaign,
+            times=OVERTAKEN_MAX,
         )
     if prepared.suppression.snapshot_due:
         with contextlib.suppress(LogError):  # it only shortens reading the list; the next launch repeats it
@@ -352,13 +356,20 @@ def _check_draft(prepared: PreparedLaunch, known: Campaign | None) -> None:
     if known is None or (draft is not None and known.may_be_launched_as(draft.revision)):
         return
     if known.cancelled:
-        raise UserError(f'"{campaign}" was cancelled by {known.cancelled_by}, and is not launched.')
+        raise UserError(
+            '"{campaign}" was cancelled by {cancelled_by}, and is not launched.',
+            campaign=campaign,
+            cancelled_by=known.cancelled_by,
+        )
     if draft is not None:
-        raise UserError(f'"{campaign}" is not launched: it was drafted again, scheduled or moved in this moment.')
+        raise UserError(
+            '"{campaign}" is not launched: it was drafted again, scheduled or moved in this moment.', campaign=campaign
+        )
     if known.draft is not None:
         raise UserError(
-            f'"{campaign}" is a draft. Launch that (dispatcher campaign launch {campaign}), or launch this list under '
-            "another --id."
+            '"{campaign}" is a draft. Launch that (dispatcher campaign launch {campaign}), or launch this list under '
+            "another --id.",
+            campaign=campaign,
         )
 
 
@@ -370,9 +381,12 @@ def check_approval(prepared: PreparedLaunch) -> None:
     if above is None or prepared.draft is not None or prepared.test_of or is_retry or recipients <= above:
         return
     raise UserError(
-        f"{campaign} has {recipients:,} recipients; above {above:,} another person must approve it ([approval] above). "
-        f"Draft it with the same options (dispatcher campaign draft), let it be approved (dispatcher campaign approve "
-        f"{campaign}), then: dispatcher campaign launch {campaign}"
+        "{campaign} has {recipients:,} recipients; above {above:,} another person must approve it ([approval] above). "
+        "Draft it with the same options (dispatcher campaign draft), let it be approved (dispatcher campaign approve "
+        "{campaign}), then: dispatcher campaign launch {campaign}",
+        campaign=campaign,
+        recipients=recipients,
+        above=above,
     )
 
 
@@ -388,16 +402,20 @@ def _check_share(definition: Definition, earlier: Campaign) -> None:
     if wanted:
         share = f"weight {earlier.weight}{', urgent' if earlier.urgent else ''}"
         raise UserError(
-            f'"{earlier.id}" was launched before and has {share}. To change that: dispatcher campaign weight '
-            f"{earlier.id} {' '.join(wanted)}"
+            '"{campaign}" was launched before and has {share}. To change that: dispatcher campaign weight '
+            "{campaign} {options}",
+            campaign=earlier.id,
+            share=share,
+            options=" ".join(wanted),
         )
 
 
 def _already(prepared: PreparedLaunch, earlier: Launched) -> LaunchResult:
     if earlier.fingerprint != prepared.fingerprint:
         raise UserError(
-            f'the id "{earlier.campaign}" is taken: it was launched with {_differences(prepared, earlier)}. '
-            "Launch this campaign with another --id."
+            'the id "{campaign}" is taken: it was launched with {differences}. Launch this campaign with another --id.',
+            campaign=earlier.campaign,
+            differences=_differences(prepared, earlier),
         )
     return _result(prepared, already=True)
 

@@ -121,13 +121,21 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     campaign, name, weight, unknown = request.id, request.name, request.weight, request.unknown
     kind, frames = request.kind, request.frames
     if campaign is not None and not _ID.fullmatch(campaign):
-        raise UserError(f'the id {campaign!r} must be 1 to {ID_CHARS_MAX} of letters, digits, "-", "_" and ".".')
+        raise UserError(
+            'the id {campaign!r} must be 1 to {max} of letters, digits, "-", "_" and ".".',
+            campaign=campaign,
+            max=ID_CHARS_MAX,
+        )
     if len(name) > NAME_CHARS_MAX:
-        raise UserError(f"the name has {len(name)} characters, at most {NAME_CHARS_MAX} are allowed. Shorten --name.")
+        raise UserError(
+            "the name has {count} characters, at most {max} are allowed. Shorten --name.",
+            count=len(name),
+            max=NAME_CHARS_MAX,
+        )
     if weight is not None and not 1 <= weight <= WEIGHT_MAX:
-        raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
+        raise UserError("the weight {weight} must be 1 to {max}.", weight=weight, max=WEIGHT_MAX)
     if unknown not in POLICIES:
-        raise UserError(f'the policy for unknown results must be "hold" or "resend", not "{unknown}".')
+        raise UserError('the policy for unknown results must be "hold" or "resend", not "{unknown}".', unknown=unknown)
     terms, steps = read_terms(request, config.hours), read_steps(request)
     retry, defer = _retry(request) if request.retry else None, _defers(request)
     accounts, by_carrier = _route(config, request.route)
@@ -137,8 +145,10 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     if kind != "sms" and template.slots:
         first = "{" + template.names[template.slots[0]] + "}"
         raise TextError(
-            f"all recipients of {KINDS[kind]} get the same, so {first} cannot stand for their values. Leave it out, or "
-            "write {{ and }} to send braces as they are."
+            "all recipients of {kinds} get the same, so {first} cannot stand for their values. Leave it out, or "
+            "write {{{{ and }}}} to send braces as they are.",
+            kinds=KINDS[kind],
+            first=first,
         )
     options = _options(request.options, request.extno, accounts)
     files = read_frames(frames) if frames is not None else None
@@ -198,7 +208,7 @@ def _defers(request: LaunchRequest) -> bool:
         raise UserError("a multimedia message cannot be uploaded again by itself: leave --defer out.")
     chars_max = ID_CHARS_MAX - len(".on-20261231")
     if request.id is not None and len(request.id) > chars_max:
-        raise UserError(f"with --defer the id has at most {chars_max} characters: its drafts are ID.on-DAY.")
+        raise UserError("with --defer the id has at most {max} characters: its drafts are ID.on-DAY.", max=chars_max)
     return True
 
 
@@ -207,7 +217,7 @@ def _retry(request: LaunchRequest) -> Retry:
     try:
         retry = retry_of(request.retry)
     except RetryBroken as error:
-        raise UserError(f"--retry {error}.") from error
+        raise UserError("--retry {error}.", error=error) from error
     if request.kind == "mms":
         raise UserError("a multimedia message cannot be uploaded again by itself: leave --retry out.")
     if request.more_texts:
@@ -216,7 +226,9 @@ def _retry(request: LaunchRequest) -> Retry:
         )
     chars_max = ID_CHARS_MAX - len(retry_id("", retry.times))
     if request.id is not None and len(request.id) > chars_max:
-        raise UserError(f"with --retry the id has at most {chars_max} characters: its retries are ID.retry-1, …")
+        raise UserError(
+            "with --retry the id has at most {max} characters: its retries are ID.retry-1, …", max=chars_max
+        )
     return retry
 
 
@@ -225,7 +237,7 @@ def _budget(written: str, kind: str, accounts: Mapping[str, Vendor]) -> int:
     try:
         budget = micro_yuan(written)
     except ValueError as error:
-        raise UserError(f"--budget {error}.") from error
+        raise UserError("--budget {error}.", error=error) from error
     if not budget:
         raise UserError("a budget of 0 CNY pays nothing. Give more, or leave --budget out.")
     if kind == "mms":
@@ -233,8 +245,9 @@ def _budget(written: str, kind: str, accounts: Mapping[str, Vendor]) -> int:
     for account, vendor in accounts.items():
         if vendor.price is None:
             raise UserError(
-                f'account "{account}" has no price, so a budget cannot be kept. Give it one: [account.{account}] '
-                'price = { default = "0.045" }.'
+                'account "{account}" has no price, so a budget cannot be kept. Give it one: [account.{account}] '
+                'price = {{ default = "0.045" }}.',
+                account=account,
             )
     return budget
 
@@ -248,7 +261,7 @@ def _message(account: str, text: str, options: Mapping[str, str], kind: MessageK
 def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> None:
     """Raises UserError for an unknown kind, or one that an account of the route does not send."""
     if kind not in KINDS:
-        raise UserError(f'the kind must be {", ".join(KINDS)}, not "{kind}".')
+        raise UserError('the kind must be {kinds}, not "{kind}".', kinds=", ".join(KINDS), kind=kind)
     if (kind == "mms") != (frames is not None):
         raise UserError(
             "a multimedia message needs its frames: add --frames FOLDER."
@@ -258,8 +271,12 @@ def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> No
     for account, vendor in accounts.items():
         if kind not in vendor.kinds:
             raise UserError(
-                f'account "{account}": vendor {vendor.tag} sends {" and ".join(KINDS[each] for each in vendor.kinds)} '
-                f"only, no {KINDS[kind]}. Send this campaign through another account."
+                'account "{account}": vendor {vendor} sends {kinds} '
+                "only, no {kind}. Send this campaign through another account.",
+                account=account,
+                vendor=vendor.tag,
+                kinds=" and ".join(KINDS[each] for each in vendor.kinds),
+                kind=KINDS[kind],
             )
     if kind == "mms" and len(accounts) > 1:
         raise UserError("a multimedia message lies with one vendor: give --route one account.")
@@ -270,8 +287,10 @@ def check_template(account: str, vendor: Vendor, template: Template, options: Ma
     where, least = f'account "{account}"', vendor.limits.numbers_min
     if least > 1:
         raise TextError(
-            f"{where} takes at least {least:,} numbers a request, and the requests of a personalised campaign may have "
-            "one. Send it through another account."
+            "{where} takes at least {least:,} numbers a request, and the requests of a personalised campaign may have "
+            "one. Send it through another account.",
+            where=where,
+            least=least,
         )
     around = Message(text=template.plain if template.plain.strip() else "-", options=options)
     check_text(account, vendor, around)
@@ -280,14 +299,14 @@ def check_template(account: str, vendor: Vendor, template: Template, options: Ma
     try:
         vendor.prepare_variable(around, template)
     except TextError as error:
-        raise TextError(f"{where}: {error}") from error
+        raise TextError("{where}: {error}", where=where, error=error) from error
 
 
 def _template(text: str) -> Template:
     try:
         return parse(text)
     except TemplateBroken as error:
-        raise TextError(f"the text has {error}. Write {{{{ and }}}} to send braces as they are.") from error
+        raise TextError("the text has {error}. Write {{{{ and }}}} to send braces as they are.", error=error) from error
 
 
 def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vendor]) -> dict[str, str]:
@@ -297,14 +316,19 @@ def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vend
         account = name.rpartition(".")[0]
         if account and account not in accounts:
             raise UserError(
-                f'the option "{name}" is for account "{account}", which is not in the route '
-                f"({', '.join(accounts)}). Check its spelling."
+                'the option "{name}" is for account "{account}", which is not in the route '
+                "({accounts}). Check its spelling.",
+                name=name,
+                account=account,
+                accounts=", ".join(accounts),
             )
     for account, vendor in accounts.items() if extno else ():
         if not vendor.extension:
             raise TextError(
-                f'account "{account}": {vendor.tag} cannot extend the sender\'s number. Leave --extno out, or give '
-                "it to the other accounts with --option ACCOUNT.NAME=DIGITS."
+                'account "{account}": {vendor} cannot extend the sender\'s number. Leave --extno out, or give '
+                "it to the other accounts with --option ACCOUNT.NAME=DIGITS.",
+                account=account,
+                vendor=vendor.tag,
             )
         whole[f"{account}.{vendor.extension}"] = extno
     return whole
@@ -323,7 +347,9 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
         raise UserError("the route is empty. Name one account or more, or a route: --route ACCOUNT[,ACCOUNT…].")
     named = [name for name in route if name in config.routes]
     if named and len(route) > 1:
-        raise UserError(f'"{named[0]}" is a route of the configuration. Give --route that alone, or only accounts.')
+        raise UserError(
+            '"{named}" is a route of the configuration. Give --route that alone, or only accounts.', named=named[0]
+        )
     if named:
         found = config.routes[named[0]]
         accounts = {name: config.account(name) for name in found.accounts}
@@ -332,12 +358,16 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
     accounts = {}
     for name in route:
         if name in accounts:
-            raise UserError(f'account "{name}" is in the route twice. Name each account once.')
+            raise UserError('account "{name}" is in the route twice. Name each account once.', name=name)
         if config.routes and name not in config.accounts and name not in config.unset:
             known, routes = ", ".join(sorted(config.accounts)) or "none", ", ".join(sorted(config.routes))
             raise ConfigError(
-                f'account "{name}" is not in {config.path} (accounts there: {known}; routes: {routes}). '
-                f"Add [account.{name}], or name one of those."
+                'account "{name}" is not in {path} (accounts there: {known}; routes: {routes}). '
+                "Add [account.{name}], or name one of those.",
+                name=name,
+                path=config.path,
+                known=known,
+                routes=routes,
             )
         accounts[name] = config.account(name)
     return accounts, None

@@ -21,8 +21,11 @@ def check_failover(route: Route, accounts: Mapping[str, Vendor]) -> None:
         least = accounts[account].limits.numbers_min
         if least > 1:
             raise UserError(
-                f'account "{account}" takes at least {least:,} numbers a request, and a single recipient may be '
-                f"left to move there. Leave it out of the route {route.name}, or the route's failover_after_s."
+                'account "{account}" takes at least {least:,} numbers a request, and a single recipient may be '
+                "left to move there. Leave it out of the route {route}, or the route's failover_after_s.",
+                account=account,
+                least=least,
+                route=route.name,
             )
 
 

@@ -51,19 +51,25 @@ def read_frames(folder: str | PathLike[str]) -> Frames:
     """The folder's files without those whose name begins with a dot. Raises InputError."""
     path = Path(folder)
     if not path.is_dir():
-        raise InputError(f"{path}: no such folder. Give --frames a folder with the files 1.jpg, 1.txt, 2.jpg, …")
+        raise InputError(
+            "{path}: no such folder. Give --frames a folder with the files 1.jpg, 1.txt, 2.jpg, …", path=path
+        )
     try:
         found = sorted(each for each in path.iterdir() if not each.name.startswith("."))
         if len(found) > FILES_MAX:
-            raise InputError(f"{path} has {len(found):,} files: that is no message.")
+            raise InputError("{path} has {count:,} files: that is no message.", path=path, count=len(found))
         for each in found:
             if not each.is_file() or each.stat().st_size > FILE_BYTES_MAX:
-                raise InputError(f"{each} is no file, or has over {FILE_BYTES_MAX:,} bytes. Take it out.")
+                raise InputError(
+                    "{each} is no file, or has over {max:,} bytes. Take it out.",
+                    each=each,
+                    max=FILE_BYTES_MAX,
+                )
         files = {each.name: each.read_bytes() for each in found}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+        raise InputError("{path}: cannot be read ({reason}).", path=path, reason=error.strerror) from error
     if not files:
-        raise InputError(f"{path} is empty. Put the frames there: 1.jpg, 1.txt, 2.jpg, …")
+        raise InputError("{path} is empty. Put the frames there: 1.jpg, 1.txt, 2.jpg, …", path=path)
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(b"%d %s %d " % (len(name), name.encode(), len(content)) + content)
@@ -75,9 +81,13 @@ def check_frames(account: str, vendor: Vendor, frames: Frames) -> None:
     try:
         flow = vendor.publish(frames.files) if isinstance(vendor, HttpVendor) else None
     except TextError as error:
-        raise TextError(f'account "{account}": {error}') from error
+        raise TextError('account "{account}": {error}', account=account, error=error) from error
     if flow is None:
-        raise UserError(f'account "{account}": vendor {vendor.tag} takes no uploads. Leave it out of the route.')
+        raise UserError(
+            'account "{account}": vendor {vendor} takes no uploads. Leave it out of the route.',
+            account=account,
+            vendor=vendor.tag,
+        )
     flow.close()
 
 

@@ -123,7 +123,11 @@ class Judge:
 def as_text(column: pl.Series) -> pl.Series:
     """The cells as people read them, without surrounding blanks; null if empty. Raises InputError."""
     if holds_no_text(column.dtype):
-        raise InputError(f"column {column.name} holds no text and no numbers ({column.dtype}). Write it as text.")
+        raise InputError(
+            "column {column} holds no text and no numbers ({dtype}). Write it as text.",
+            column=column.name,
+            dtype=column.dtype,
+        )
     if column.dtype.is_float():
         whole = column.cast(pl.Int64, strict=False)
         if bool((whole.cast(pl.Float64) == column.cast(pl.Float64)).fill_null(True).all()):

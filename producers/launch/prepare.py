@@ -260,8 +260,9 @@ async def prepare(
         fingerprint = await asyncio.to_thread(_fingerprint, definition, intake)
         if draft is not None and fingerprint != draft.fingerprint:
             raise UserError(
-                f'what would be sent is not what was drafted as "{definition.campaign}": the configuration of its '
-                "accounts, or a file of its message, has changed since. Draft it again."
+                'what would be sent is not what was drafted as "{campaign}": the configuration of its '
+                "accounts, or a file of its message, has changed since. Draft it again.",
+                campaign=definition.campaign,
             )
     except BaseException:
         intake.spool.close()
@@ -663,7 +664,10 @@ def _check_recipients(intake: Intake) -> None:
     if not counts.recipients and counts.suppressed:
         why = ", ".join(f"{count:,} {reason}" for reason, count in counts.suppressed_reasons.items() if count)
         raise InputError(
-            f"{where}: all {counts.suppressed:,} numbers are suppressed ({why}). There is nobody to send to."
+            "{where}: all {suppressed:,} numbers are suppressed ({why}). There is nobody to send to.",
+            where=where,
+            suppressed=counts.suppressed,
+            why=why,
         )
     if not counts.recipients:
         reasons = ", ".join(
@@ -686,8 +690,9 @@ def _check_budget(definition: Definition, accounts: Sequence[AccountPlan]) -> No
     )
     if 0 < definition.budget < cheapest:
         raise InputError(
-            f"the budget {yuan(definition.budget)} pays no message: the cheapest costs {yuan(cheapest)}. Give more, or "
-            "leave --budget out."
+            "the budget {budget} pays no message: the cheapest costs {cheapest}. Give more, or leave --budget out.",
+            budget=yuan(definition.budget),
+            cheapest=yuan(cheapest),
         )
 
 
@@ -697,8 +702,11 @@ def _check_parts(definition: Definition, parts: Sequence[Slice]) -> None:
         least = definition.accounts[part.account].limits.numbers_min
         if part.count < least:
             raise InputError(
-                f'account "{part.account}" takes at least {least:,} numbers a request and would get {part.count:,}. '
-                "Send this campaign through another account."
+                'account "{account}" takes at least {least:,} numbers a request and would get {count:,}. '
+                "Send this campaign through another account.",
+                account=part.account,
+                least=least,
+                count=part.count,
             )
 
 

@@ -43,15 +43,22 @@ ANY_TIME: Final = Terms("marketing", ALWAYS, ALWAYS, "pause")
 def read_terms(request: LaunchRequest, config: HoursConfig) -> Terms:
     """The terms of a request. Raises UserError, also if they leave no time to send."""
     if request.campaign_class not in CLASSES:
-        raise UserError(f"the class must be {', '.join(CLASSES)}, not {request.campaign_class!r}. Change --class.")
+        raise UserError(
+            "the class must be {classes}, not {campaign_class!r}. Change --class.",
+            classes=", ".join(CLASSES),
+            campaign_class=request.campaign_class,
+        )
     if request.at_closing not in AT_CLOSING:
         raise wrong_at_closing(request.at_closing)
     asked = both(asked_hours(request.between, request.days), recorded(request.within))
     within = config.of_class(request.campaign_class)
     if both(asked, within) == NEVER:
         raise UserError(
-            f"the campaign could never be sent: {asked} is outside the hours of class {request.campaign_class} "
-            f"({within}). Change --between, --days or --class, or [hours] in the configuration."
+            "the campaign could never be sent: {asked} is outside the hours of class {campaign_class} "
+            "({within}). Change --between, --days or --class, or [hours] in the configuration.",
+            asked=asked,
+            campaign_class=request.campaign_class,
+            within=within,
         )
     return Terms(request.campaign_class, asked, within, request.at_closing)
 
@@ -63,8 +70,12 @@ def within_carriers(terms: Terms, config: HoursConfig, carriers: Iterable[Carrie
         allowed, hours = config.of_carrier(carrier.word), both(within, terms.asked)
         if both(hours, allowed) == NEVER:
             raise UserError(
-                f"the campaign could never be sent: it may be sent {hours}, and its numbers of {carrier.title} may be "
-                f"texted {allowed} ([hours.carriers] {carrier.word}). Leave them out, or change the hours."
+                "the campaign could never be sent: it may be sent {hours}, and its numbers of {carrier} may be "
+                "texted {allowed} ([hours.carriers] {key}). Leave them out, or change the hours.",
+                hours=hours,
+                carrier=carrier.title,
+                allowed=allowed,
+                key=carrier.word,
             )
         within = both(within, allowed)
     return msgspec.structs.replace(terms, within=within)

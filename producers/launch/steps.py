@@ -59,7 +59,11 @@ def read_steps(request: LaunchRequest) -> Steps:
             raise UserError("--wave-wait goes with --waves: it says how long a wave waits for reports.")
         return ONE_STEP
     if len(texts) > TEXTS_MAX:
-        raise UserError(f"{len(texts)} texts are too many to compare: {TEXTS_MAX} at most.")
+        raise UserError(
+            "{count} texts are too many to compare: {max} at most.",
+            count=len(texts),
+            max=TEXTS_MAX,
+        )
     if len(set(texts)) < len(texts):
         raise UserError("two of the texts are equal: give different ones, or only one.")
     if texts and request.kind != "sms":
@@ -67,14 +71,14 @@ def read_steps(request: LaunchRequest) -> Steps:
     try:
         shares = parse(written)
     except WavesBroken as error:
-        raise UserError(f"{error}.") from error
+        raise UserError("{error}.", error=error) from error
     return Steps(waves=written, shares=shares, wait_ms=_wait_ms(request.wave_wait or WAIT), texts=texts)
 
 
 def _wait_ms(text: str) -> int:
     found = _WAIT.fullmatch(text.strip())
     if found is None or not int(found[1]):
-        raise UserError(f'--wave-wait "{text}" is no time to wait. Write it like "90 min", "2 h" or "1 d".')
+        raise UserError('--wave-wait "{text}" is no time to wait. Write it like "90 min", "2 h" or "1 d".', text=text)
     return int(found[1]) * _MS[found[2]]
 
 
@@ -90,7 +94,7 @@ def grouped(steps: Steps, campaign: str, recipients: Rows) -> Grouped:
     try:
         found = groups(sizes(steps.shares, len(recipients)), max(1, len(steps.texts)))
     except WavesBroken as error:
-        raise InputError(f"{error}. Give fewer or larger waves.") from error
+        raise InputError("{error}. Give fewer or larger waves.", error=error) from error
     return Grouped(found, membership(recipients.blocks(), campaign, [group.recipients for group in found]))
 
 

@@ -37,9 +37,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     def check_only_column(self, label: str) -> None:
         """Raises InputError where a sheet or a header's line is asked for in a list that has neither."""
         if self.sheet is not None:
-            raise InputError(f"{label} has no sheets. Leave --sheet out.")
+            raise InputError("{label} has no sheets. Leave --sheet out.", label=label)
         if self.header_row is not None:
-            raise InputError(f"{label} names its columns itself. Leave --header-row out.")
+            raise InputError("{label} names its columns itself. Leave --header-row out.", label=label)
 
     def header_at(self, lines: Sequence[int], label: str) -> int | None:
         """Which of the rows that begin on these lines is the header. Raises InputError."""
@@ -47,7 +47,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if self.header_row not in lines:
             raise InputError(
-                f"{label}: no row begins on line {self.header_row} among its first {len(lines):,}. Check --header-row."
+                "{label}: no row begins on line {header_row} among its first {count:,}. Check --header-row.",
+                label=label,
+                header_row=self.header_row,
+                count=len(lines),
             )
         return list(lines).index(self.header_row)
 
@@ -56,8 +59,11 @@ def check_hidden_rows(hidden: int, choice: HiddenRows | None, label: str, what: 
     """Raises InputError if a list has rows that its sheet does not show and `what` is not given."""
     if hidden and choice is None:
         raise InputError(
-            f"{label}: {hidden:,} of its rows are hidden in the sheet, by a filter or by hand. Say whether they are "
-            f"{what}: --hidden-rows include, or --hidden-rows skip."
+            "{label}: {hidden:,} of its rows are hidden in the sheet, by a filter or by hand. Say whether they are "
+            "{what}: --hidden-rows include, or --hidden-rows skip.",
+            label=label,
+            hidden=hidden,
+            what=what,
         )
 
 
@@ -99,7 +105,11 @@ def _find_column(name: str, headers: Sequence[str], label: str) -> int:
         if len(alike) > 1:
             numbers = " and ".join(f"{{{index + 1}}}" for index in alike)
             raise InputError(
-                f'{label} has {len(alike)} columns "{name}". Name the one you mean by its number: {numbers}.'
+                '{label} has {count} columns "{name}". Name the one you mean by its number: {numbers}.',
+                label=label,
+                count=len(alike),
+                name=name,
+                numbers=numbers,
             )
         if alike:
             return alike[0]

@@ -215,7 +215,7 @@ class Listed(Growing):
     def add_block(self, numbers: Numbers, first_row: int) -> None:
         """The numbers of the rows from `first_row` on; 0 where a row has none. Raises InputError over ROWS_MAX."""
         if first_row + len(numbers) > ROWS_MAX:
-            raise InputError(f"the list has more than {ROWS_MAX:,} rows. Split it into several campaigns.")
+            raise InputError("the list has more than {max:,} rows. Split it into several campaigns.", max=ROWS_MAX)
         packed = (numbers - DOMESTIC_MIN).view(np.uint64)
         elsewhere = np.flatnonzero(numbers >= DOMESTIC_END)
         if len(elsewhere):

@@ -69,8 +69,9 @@ def codec_of(name: str) -> str:
             raise LookupError
     except (LookupError, ValueError):
         raise InputError(
-            f'"{name}" is no encoding. Write it like utf-8, gb18030, big5, utf-16 or windows-1252, or leave --encoding '
-            "out: then it is found."
+            '"{name}" is no encoding. Write it like utf-8, gb18030, big5, utf-16 or windows-1252, or leave --encoding '
+            "out: then it is found.",
+            name=name,
         ) from None
     return _WIDER.get(found.name, found.name)
 

@@ -66,20 +66,22 @@ def kind_of(start: bytes, label: str, read_at: Callable[[int, int], bytes] | Non
     if start.startswith(b"PAR1"):
         return PARQUET
     if start.startswith(b"PARE"):
-        raise InputError(f"{label} is an encrypted Parquet file. Save it without encryption.")
+        raise InputError("{label} is an encrypted Parquet file. Save it without encryption.", label=label)
     if start.startswith(_ZIP):
         return SHEET
     if start.startswith(_OLE):
-        raise InputError(f"{label} is {_ole_kind(start, read_at)}")
+        raise InputError("{label} is {kind}", label=label, kind=_ole_kind(start, read_at))
     for magic, name, advice in _BYTES:
         if start.startswith(magic):
-            raise InputError(f"{label} is {name}. {advice}")
+            raise InputError("{label} is {name}. {advice}", label=label, name=name, advice=advice)
     if start[257:262] == b"ustar":
-        raise InputError(f"{label} is a tar archive. {_UNPACK}")
+        raise InputError("{label} is a tar archive. {advice}", label=label, advice=_UNPACK)
     words = _decoded(start[:4096])
     for pattern, name, advice in _WORDS:
         if re.match(rf"\s*(?:{pattern})", words, re.IGNORECASE | re.DOTALL):
-            raise InputError(f"{label} is {name}, whatever its name says. {advice}")
+            raise InputError(
+                "{label} is {name}, whatever its name says. {advice}", label=label, name=name, advice=advice
+            )
     return TEXT
 
 
@@ -104,7 +106,7 @@ def check_archive(names: Sequence[str], *, encrypted: bool, label: str) -> None:
         more = ", …" if len(names) > 3 else ""
         kind = f"a ZIP archive (in it: {shown}{more}). {_UNPACK}" if shown else "an empty ZIP archive. Give a list."
     if kind:
-        raise InputError(f"{label} is {kind}")
+        raise InputError("{label} is {kind}", label=label, kind=kind)
 
 
 def _decoded(start: bytes) -> str:

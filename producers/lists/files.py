@@ -92,9 +92,9 @@ def open_file(stream: io.BufferedReader[Any], label: str, choice: Choice) -> Col
             if kind != TEXT:
                 file = io.BytesIO(file.read())
     except OSError as error:
-        raise InputError(f"{label} cannot be read ({error.strerror}).") from error
+        raise InputError("{label} cannot be read ({reason}).", label=label, reason=error.strerror) from error
     if kind == TEXT:
         return TextList(file, label, choice)
     if choice.encoding is not None:
-        raise InputError(f"{label} is no text: it says its encoding itself. Leave --encoding out.")
+        raise InputError("{label} is no text: it says its encoding itself. Leave --encoding out.", label=label)
     return read_parquet(file, label, choice) if kind == PARQUET else SheetList(file, label, choice)

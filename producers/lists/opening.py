@@ -111,14 +111,16 @@ class Opened:
         path = Path(name)
         try:
             if path.is_dir():
-                raise InputError(f"{label} is a directory. Give a file: CSV, TSV, TXT, XLSX or Parquet.")
+                raise InputError("{label} is a directory. Give a file: CSV, TSV, TXT, XLSX or Parquet.", label=label)
             file = self._stack.enter_context(path.open("rb", buffering=0))
             self.bytes_total = path.stat().st_size
         except FileNotFoundError:
-            raise InputError(f"{label}: no such file.") from None
+            raise InputError("{label}: no such file.", label=label) from None
         except OSError as error:
             raise InputError(
-                f"{label} cannot be read ({error.strerror}). Check the path and its permissions."
+                "{label} cannot be read ({reason}). Check the path and its permissions.",
+                label=label,
+                reason=error.strerror,
             ) from error
         return self._read(file.fileno(), label, reading)
 
@@ -207,7 +209,7 @@ def _open_values(numbers: object, choice: Choice) -> ColumnList | IterableList |
         return TableList(numbers.lazy(), "the table", choice)
     if isinstance(numbers, np.ndarray):
         if numbers.ndim != 1:
-            raise InputError(f"an array of numbers has one dimension, this one has {numbers.ndim}.")
+            raise InputError("an array of numbers has one dimension, this one has {count}.", count=numbers.ndim)
         return ColumnList(numbers)
     if (
         isinstance(numbers, pl.Series)
@@ -222,4 +224,6 @@ def _open_values(numbers: object, choice: Choice) -> ColumnList | IterableList |
         return AsyncList(numbers)
     if isinstance(numbers, Iterable):
         return IterableList(numbers)
-    raise InputError(f"a list of numbers is a path or something to iterate over, not {type(numbers).__name__}.")
+    raise InputError(
+        "a list of numbers is a path or something to iterate over, not {kind}.", kind=type(numbers).__name__
+    )

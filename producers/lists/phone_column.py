@@ -198,7 +198,7 @@ def find_column(
     columns that are not shown and only taken if they are `wanted`. `phs`: fixed lines count, too. Raises InputError.
     """
     if not any(visible(cell) for row in rows for cell in row):
-        raise EmptyInput(f"{label} is empty. Give a list with one phone number a row.")
+        raise EmptyInput("{label} is empty. Give a list with one phone number a row.", label=label)
     if named is True:
         header_at = 0
     sample = _Sample(rows, label, named=named, header_at=header_at, hidden=hidden, phs=phs)
@@ -265,12 +265,21 @@ class _Sample:
                     return found
             if not wanted.strip().isdecimal():
                 raise InputError(
-                    f'{self._label} has no column "{wanted}". It has: {self._listed(self._guessed_header())}.'
+                    '{label} has no column "{wanted}". It has: {columns}.',
+                    label=self._label,
+                    wanted=wanted,
+                    columns=self._listed(self._guessed_header()),
                 )
         index = int(wanted) - 1
         if not 0 <= index < self._width:
             listed = self._listed(self._guessed_header())
-            raise NoColumn(f"{self._label} has no column {int(wanted)}: it has {self._width} ({listed}).")
+            raise NoColumn(
+                "{label} has no column {wanted}: it has {width} ({columns}).",
+                label=self._label,
+                wanted=int(wanted),
+                width=self._width,
+                columns=listed,
+            )
         return self._column(index, self._header_for(index))
 
     def _by_name(self, wanted: str, compared: Callable[[str], str]) -> PhoneColumn | None:
@@ -320,9 +329,11 @@ class _Sample:
         )
         if surplus:
             raise InputError(
-                f"{self._label}: there are phone numbers behind the last column with a header "
-                f"({', '.join(f'column {each + 1}' for each in surplus)}). Put each number on a line of its own, "
-                "or say which column is meant with --column."
+                "{label}: there are phone numbers behind the last column with a header "
+                "({columns}). Put each number on a line of its own, "
+                "or say which column is meant with --column.",
+                label=self._label,
+                columns=", ".join(f"column {each + 1}" for each in surplus),
             )
 
     def _named_row(self) -> int | None:
@@ -352,8 +363,10 @@ class _Sample:
         ]
         if unseen and not exact:
             raise InputError(
-                f"{self._label}: {self._name(unseen[0].index, at)} names the phone numbers, but the column is hidden "
-                "in the sheet. Show it there, or say with --column which column is meant."
+                "{label}: {name} names the phone numbers, but the column is hidden "
+                "in the sheet. Show it there, or say with --column which column is meant.",
+                label=self._label,
+                name=self._name(unseen[0].index, at),
             )
         if exact:
             rank = min(each.rank for each in exact)
@@ -376,8 +389,10 @@ class _Sample:
         damaged = [each for each in candidates if each.filled and not each.good]
         if len(likely) > 1:
             raise InputError(
-                f"{self._label}: columns {self._called([each.index for each in likely], at)} "
-                "are named like phone numbers equally well. Say which with --column, by name or number."
+                "{label}: columns {columns} "
+                "are named like phone numbers equally well. Say which with --column, by name or number.",
+                label=self._label,
+                columns=self._called([each.index for each in likely], at),
             )
         if likely and not damaged:
             return likely[0].index
@@ -393,7 +408,12 @@ class _Sample:
             advice = "Say which with --column."
             if at is None and len(likely) == len(self._columns) and self._header_for(likely[0]) is None:
                 advice = "Say which with --column, or put each number on a line of its own."
-            raise InputError(f"{self._label}: columns {self._called(likely)} all look like phone numbers. {advice}")
+            raise InputError(
+                "{label}: columns {columns} all look like phone numbers. {advice}",
+                label=self._label,
+                columns=self._called(likely),
+                advice=advice,
+            )
         if likely:
             return likely[0]
         if self._width == 1 or len(self._columns) == 1:
@@ -409,8 +429,12 @@ class _Sample:
             f" Columns {self._called(sorted(self._hidden))} are hidden." if self._hidden & self._columns.keys() else ""
         )
         raise NoColumn(
-            f"{self._label}: no column looks like phone numbers (columns: {self._listed(header)}).{why}{unseen} "
-            "Say which with --column, by its name or its number."
+            "{label}: no column looks like phone numbers (columns: {columns}).{why}{unseen} "
+            "Say which with --column, by its name or its number.",
+            label=self._label,
+            columns=self._listed(header),
+            why=why,
+            unseen=unseen,
         )
 
     def _likely(self, at: int | None) -> list[int]:

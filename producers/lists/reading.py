@@ -99,7 +99,11 @@ async def read_lists(
     code in China.
     """
     if len(lists) > LISTS_MAX:
-        raise InputError(f"{len(lists):,} lists are too many: at most {LISTS_MAX} are launched together.")
+        raise InputError(
+            "{count:,} lists are too many: at most {max} are launched together.",
+            count=len(lists),
+            max=LISTS_MAX,
+        )
     notes: list[str] = []
     set_aside: dict[str, Numbers] = {}
     for reason, what, files, its_choice in (
@@ -164,7 +168,9 @@ async def _read(
         notes += [f"{origin.source}: {note}" if len(lists) > 1 else note for note in opened.list.notes]
         if not origin.rows:
             where = " below its header" if origin.column else ""
-            raise InputError(f"{origin.source} has no rows{where}. Give a list of phone numbers.")
+            raise InputError(
+                "{source} has no rows{where}. Give a list of phone numbers.", source=origin.source, where=where
+            )
         found.append(origin)
     separated = await asyncio.to_thread(separate, listed, set_aside)
     invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
@@ -235,7 +241,9 @@ async def _read_numbers(numbers: object, what: str, choice: Choice, into: Growin
     if not rows:
         return [f"{what} {label} has no rows: {nobody}"]
     if not good:
-        raise InputError(f"{what} {label}: none of its {rows:,} rows is a mobile number.")
+        raise InputError(
+            "{what} {label}: none of its {rows:,} rows is a mobile number.", what=what, label=label, rows=rows
+        )
     where = f", {column.name}" if column else ""
     hidden = opened.list.hidden_rows
     notes = [f"{what} {label}{where}: {good:,} numbers in {rows:,} rows"]

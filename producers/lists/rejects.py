@@ -76,7 +76,9 @@ class Spool:
         except OSError as error:
             where = tempfile.gettempdir()
             raise DispatcherError(
-                f"cannot keep the list's odd rows in {where} ({error.strerror}). Make room there, or set TMPDIR."
+                "cannot keep the list's odd rows in {where} ({reason}). Make room there, or set TMPDIR.",
+                where=where,
+                reason=error.strerror,
             ) from error
         self._pieces.append(piece)
 

@@ -36,9 +36,13 @@ class TableList:
         try:
             head = table.head(SAMPLE_ROWS).collect()
         except _READERS_ERRORS as error:
-            raise InputError(f"{label} cannot be read as Parquet ({_first_line(error)}). Save it again.") from error
+            raise InputError(
+                "{label} cannot be read as Parquet ({reason}). Save it again.",
+                label=label,
+                reason=_first_line(error),
+            ) from error
         if not head.height:
-            raise EmptyInput(f"{label} is empty. Give a list with one phone number a row.")
+            raise EmptyInput("{label} is empty. Give a list with one phone number a row.", label=label)
         nested = {at for at, kind in enumerate(head.dtypes) if holds_no_text(kind)}
         rows = [
             head.columns,
@@ -53,7 +57,10 @@ class TableList:
         names = [known.names()[index] for index in (self.column.index, *columns)]
         if holds_no_text(known[names[0]]):
             raise InputError(
-                f"{self.label}: column {names[0]} holds no text and no numbers ({known[names[0]]}). Write it as text."
+                "{label}: column {column} holds no text and no numbers ({kind}). Write it as text.",
+                label=self.label,
+                column=names[0],
+                kind=known[names[0]],
             )
         source = self._table.select(list(dict.fromkeys(names)))
         start = 0
@@ -62,7 +69,12 @@ class TableList:
                 table = source.slice(start, ROWS).collect()
             except _READERS_ERRORS as error:
                 said = ", ".join(dict.fromkeys(names))
-                raise InputError(f"{self.label}: column {said} cannot be read ({_first_line(error)}).") from error
+                raise InputError(
+                    "{label}: column {column} cannot be read ({reason}).",
+                    label=self.label,
+                    column=said,
+                    reason=_first_line(error),
+                ) from error
             if not table.height:
                 return
             yield Table(chosen(table, names), start + 1)
@@ -74,7 +86,11 @@ def read_parquet(source: Path | IO[bytes] | bytes, label: str, choice: Choice) -
     try:
         table = pl.scan_parquet(source)
     except _READERS_ERRORS as error:
-        raise InputError(f"{label} cannot be read as Parquet ({_first_line(error)}). Save it again.") from error
+        raise InputError(
+            "{label} cannot be read as Parquet ({reason}). Save it again.",
+            label=label,
+            reason=_first_line(error),
+        ) from error
     return TableList(table, label, choice)
 
 

@@ -85,7 +85,7 @@ class TextList:
         self._stream = stream
         self._block_bytes = block_bytes
         if choice.sheet is not None:
-            raise InputError(f"{label} has no sheets. Leave --sheet out.")
+            raise InputError("{label} has no sheets. Leave --sheet out.", label=label)
         self._raw = self._whole_lines()
         self._first = next(self._raw, b"")
         self._first_line = 1
@@ -143,7 +143,9 @@ class TextList:
         except InputError:
             if not _no_text(head):
                 raise
-        raise InputError(f"{self.label} is neither text nor XLSX nor Parquet, or it is damaged. Save the list again.")
+        raise InputError(
+            "{label} is neither text nor XLSX nor Parquet, or it is damaged. Save the list again.", label=self.label
+        )
 
     def _divider(self) -> str:
         """What the first line says that divides the columns, as spreadsheets write it; the line is taken away."""
@@ -219,7 +221,7 @@ class TextList:
         if table is None:
             table = self._split(block, wanted, None)
         if table is None:  # without quotes a row is a line, whatever is in it
-            raise InputError(f"{self.label} cannot be divided into rows. Save it again as CSV in UTF-8.")
+            raise InputError("{label} cannot be divided into rows. Save it again as CSV in UTF-8.", label=self.label)
         return chosen(table, [str(index) for index in wanted]), carry, starts
 
     def _split(self, block: bytes, wanted: Sequence[int], quote: str | None) -> pl.DataFrame | None:
@@ -256,7 +258,9 @@ class TextList:
                 rest += chunk
                 if len(rest) >= self._block_bytes:
                     size = f"{self._block_bytes >> 20} MiB"
-                    raise InputError(f"{self.label}: there is no line end in {size}. Give one number a line.")
+                    raise InputError(
+                        "{label}: there is no line end in {size}. Give one number a line.", label=self.label, size=size
+                    )
                 continue
             yield b"".join((rest, memoryview(chunk)[:end]))
             rest = chunk[end:]
@@ -294,7 +298,9 @@ class TextList:
             return decoder.decode(chunk, final=not chunk).encode(UTF8, "replace")
         except UnicodeDecodeError:
             raise InputError(
-                f"{self.label} is not in {self._named}. Name its encoding, or leave --encoding out: then it is found."
+                "{label} is not in {encoding}. Name its encoding, or leave --encoding out: then it is found.",
+                label=self.label,
+                encoding=self._named,
             ) from None
 
     def _utf8(self, text: bytes) -> bytes:
@@ -311,7 +317,7 @@ class TextList:
         try:
             chunk = self._stream.read(self._block_bytes)
         except OSError as error:
-            raise InputError(f"{self.label} cannot be read ({error.strerror}).") from error
+            raise InputError("{label} cannot be read ({reason}).", label=self.label, reason=error.strerror) from error
         self.bytes_read += len(chunk)
         return chunk
 

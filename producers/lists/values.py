@@ -101,14 +101,16 @@ def of_arrow(values: object) -> pl.Series | pl.DataFrame:
     try:
         return pl.Series(values)  # type: ignore[arg-type]  # anything with the Arrow C interface
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise InputError(f"this {type(values).__name__} is no column of numbers: {error}.") from error
+        raise InputError(
+            "this {kind} is no column of numbers: {error}.", kind=type(values).__name__, error=error
+        ) from error
 
 
 def of_values(values: list[object]) -> pl.Series:
     """A block of single values. Raises InputError if one of them can't be a number."""
     for kind in {type(value) for value in values}:
         if not issubclass(kind, str | bytes | int | np.integer | type(None)) or kind is bool:
-            raise InputError(f"a number must be str, bytes or int, not {kind.__name__}.")
+            raise InputError("a number must be str, bytes or int, not {kind}.", kind=kind.__name__)
     texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
     return pl.Series([None if value is None else str(value) for value in texts], dtype=pl.String)
 

@@ -33,11 +33,17 @@ def campaign_parts(texts: Sequence[str]) -> tuple[CampaignPart, ...]:
     for text in texts:
         campaign, colon, words = text.partition(":")
         if not campaign or (colon and not words.strip()):
-            raise UserError(f'"{text}" is not a campaign\'s id, or an id and states, as may:delivered,accepted.')
+            raise UserError(
+                '"{text}" is not a campaign\'s id, or an id and states, as may:delivered,accepted.', text=text
+            )
         states = states_of(words.split(",")) if colon else frozenset()
         found[campaign] = _both(found[campaign], states) if campaign in found else states
     if len(found) > PARTS_MAX:
-        raise UserError(f"{len(found):,} campaigns are too many to exclude: at most {PARTS_MAX}.")
+        raise UserError(
+            "{count:,} campaigns are too many to exclude: at most {max}.",
+            count=len(found),
+            max=PARTS_MAX,
+        )
     return tuple(CampaignPart(campaign, states) for campaign, states in found.items())
 
 
@@ -47,7 +53,9 @@ def states_of(words: Sequence[str]) -> frozenset[State]:
     for word in words:
         state = _STATES.get(word.strip().replace("-", "_"))
         if state is None:
-            raise UserError(f'"{word.strip()}" is not the state of a recipient: {", ".join(_STATES)}.')
+            raise UserError(
+                '"{word}" is not the state of a recipient: {states}.', word=word.strip(), states=", ".join(_STATES)
+            )
         found.append(state)
     return frozenset(found)
 

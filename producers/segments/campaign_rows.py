@@ -88,8 +88,10 @@ class OpenCampaign:
         if row == 1:
             classes = " or ".join(sorted(self._wanted.classes))
             raise InputError(
-                f"no failed recipient of {self._view.id} has a code of the class {classes}. The codes are in: "
-                f"dispatcher campaign show {self._view.id}"
+                "no failed recipient of {campaign} has a code of the class {classes}. The codes are in: "
+                "dispatcher campaign show {campaign}",
+                campaign=self._view.id,
+                classes=classes,
             )
 
     async def wanted_pages(self) -> AsyncIterator[tuple[Page, NDArray[np.bool_]]]:
@@ -116,7 +118,9 @@ class OpenCampaign:
             values, is_known = await asyncio.to_thread(values_of, page, batch)
             if not is_known.all():
                 raise StoreError(
-                    f"batch {page.batch} of {self._view.id} on the log lacks numbers that the results have."
+                    "batch {batch} of {campaign} on the log lacks numbers that the results have.",
+                    batch=page.batch,
+                    campaign=self._view.id,
                 )
             names = self._view.variables
             columns += [values[names[at]].alias(f"value {place}") for place, at in enumerate(self._columns)]

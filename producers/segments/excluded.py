@@ -46,18 +46,28 @@ async def check_up_to_date(session: Session) -> None:
         while behind := await fresh.behind(whole=True):
             if time.monotonic() > until_s:
                 raise StoreError(
-                    f"the results are {behind:,} records behind the log, so who is in an earlier campaign is not known "
-                    "yet. Is `dispatcher run` (role results) keeping up? Try again in a minute."
+                    "the results are {behind:,} records behind the log, so who is in an earlier campaign is not known "
+                    "yet. Is `dispatcher run` (role results) keeping up? Try again in a minute.",
+                    behind=behind,
                 )
 
 
 def check_readable(reader: StoreReader, campaign: str) -> None:
     """Raises StoreError if numbers of the campaign's batches are missing."""
     if unread := reader.unread(campaign):
-        raise StoreError(f"{unread} batches of {campaign} were not read from the log yet. Try again in a minute.")
+        raise StoreError(
+            "{unread} batches of {campaign} were not read from the log yet. Try again in a minute.",
+            unread=unread,
+            campaign=campaign,
+        )
     if damaged := reader.damaged(campaign):
         number, why = next(iter(damaged.items()))
-        raise StoreError(f"batch {number} of {campaign} is not on the log any more ({why}): who is in it is not known.")
+        raise StoreError(
+            "batch {number} of {campaign} is not on the log any more ({why}): who is in it is not known.",
+            number=number,
+            campaign=campaign,
+            why=why,
+        )
 
 
 def numbers_of(reader: StoreReader, part: CampaignPart) -> Numbers:

@@ -77,8 +77,9 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
     states, classes = _states(request.to), _classes(request.classes)
     if State.UNKNOWN in states and not request.may_text_twice:
         raise UserError(
-            f"unknown recipients of {request.campaign} may have been texted, and a follow-up may text them twice. "
-            "Settle them first (dispatcher unknown list), or agree to that."
+            "unknown recipients of {campaign} may have been texted, and a follow-up may text them twice. "
+            "Settle them first (dispatcher unknown list), or agree to that.",
+            campaign=request.campaign,
         )
     campaigns = await read_campaigns(await session.log())
     followed = campaigns.get(request.campaign)
@@ -86,15 +87,20 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
         raise not_launched(campaigns, request.campaign)
     launched = followed.launched
     if launched.stream is not None:
-        raise UserError(f"{request.campaign} is a stream, which has no follow-ups: its messages are sent once.")
+        raise UserError(
+            "{campaign} is a stream, which has no follow-ups: its messages are sent once.", campaign=request.campaign
+        )
     if launched.kind == "mms":
         raise UserError(
-            f"{request.campaign} is a multimedia message, which a follow-up cannot upload again. Launch it."
+            "{campaign} is a multimedia message, which a follow-up cannot upload again. Launch it.",
+            campaign=request.campaign,
         )
     if len(launched.texts) > 1 and request.text is None:
         raise UserError(
-            f"{request.campaign} compared {len(launched.texts)} texts, and its recipients had different ones. Say "
-            "which text the follow-up has: --text."
+            "{campaign} compared {count} texts, and its recipients had different ones. Say "
+            "which text the follow-up has: --text.",
+            campaign=request.campaign,
+            count=len(launched.texts),
         )
     await check_up_to_date(session)
     if State.CANCELLED in states:
@@ -146,18 +152,24 @@ async def _rows(session: Session, campaigns: Campaigns, name: str, follows: Foll
     }
     if not any(counts[state] for state in wanted.states):
         words = " or ".join(word for word, state in FOLLOWED.items() if state in wanted.states)
-        raise UserError(f"no recipient of {view.id} is {words}. See: dispatcher campaign show {view.id}")
+        raise UserError(
+            "no recipient of {campaign} is {words}. See: dispatcher campaign show {campaign}",
+            campaign=view.id,
+            words=words,
+        )
     return CampaignRows(session, view, wanted)
 
 
 def _states(words: Sequence[str]) -> frozenset[State]:
     if not words:
-        raise UserError(f"say whom to text again: {', '.join(FOLLOWED)}.")
+        raise UserError("say whom to text again: {followed}.", followed=", ".join(FOLLOWED))
     for word in words:
         if word not in FOLLOWED:
             raise UserError(
-                f'a follow-up goes to {", ".join(FOLLOWED)}, not to "{word}": whoever got the text, or may still get '
-                "it, is not texted again."
+                'a follow-up goes to {followed}, not to "{word}": whoever got the text, or may still get '
+                "it, is not texted again.",
+                followed=", ".join(FOLLOWED),
+                word=word,
             )
     return frozenset(FOLLOWED[word] for word in words)
 
@@ -165,7 +177,11 @@ def _states(words: Sequence[str]) -> frozenset[State]:
 def _classes(words: Sequence[str]) -> frozenset[str]:
     for word in words:
         if word not in FAILURE_CLASSES:
-            raise UserError(f'a class of code is {", ".join(FAILURE_CLASSES)}, not "{word}".')
+            raise UserError(
+                'a class of code is {failure_classes}, not "{word}".',
+                failure_classes=", ".join(FAILURE_CLASSES),
+                word=word,
+            )
     return frozenset(words)
 
 
@@ -175,13 +191,16 @@ async def _check_left(session: Session, followed: Campaign) -> None:
         counts = await session.read(lambda reader: view_in(reader, followed.id).counts)
         if counts.queued + counts.in_flight:
             raise Conflict(
-                f"{followed.id} itself may still send to the {counts.queued + counts.in_flight:,} recipients that are "
-                f"left. Cancel it first: dispatcher campaign cancel {followed.id}"
+                "{followed} itself may still send to the {count:,} recipients that are "
+                "left. Cancel it first: dispatcher campaign cancel {followed}",
+                followed=followed.id,
+                count=counts.queued + counts.in_flight,
             )
     elif now_ms() - followed.cancelled_ms < SETTLED_AFTER_MS:
         raise Conflict(
-            f"{followed.id} was cancelled less than a minute ago: its last requests may be under way. Try again in a "
-            "minute."
+            "{followed} was cancelled less than a minute ago: its last requests may be under way. Try again in a "
+            "minute.",
+            followed=followed.id,
         )
 
 

@@ -103,8 +103,9 @@ def follow_up_command(
     if "unknown" in wanted and not may_text_twice and not dry_run:
         if yes:
             raise UserError(
-                f"unknown recipients of {campaign} may have been texted: --yes does not decide that. Add "
-                "--may-text-twice if you mean it."
+                "unknown recipients of {campaign} may have been texted: --yes does not decide that. Add "
+                "--may-text-twice if you mean it.",
+                campaign=campaign,
             )
         may_text_twice = confirm(
             f"Recipients of {campaign} who are unknown may have got the text. May they get it twice?", yes=False

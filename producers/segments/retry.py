@@ -54,7 +54,7 @@ async def start_retry(session: Session, campaign: str, number: int) -> RetryStar
     if before is not None and before.follows == follows_of(known.launched, number):
         return RetryStart(campaign=name, recipients=before.recipients, why="launched")
     if step(campaigns, known, now_ms()).launch != number:
-        raise UserError(f"retry {number} of {campaign} is not due.")
+        raise UserError("retry {number} of {campaign} is not due.", number=number, campaign=campaign)
     await check_up_to_date(session)
     lists = await _lists(session, campaigns, known, number)
     if not lists:
@@ -62,9 +62,11 @@ async def start_retry(session: Session, campaign: str, number: int) -> RetryStar
     request = _request(campaigns, known, number, lists)
     with closing(await prepare(session, request)) as prepared:
         if lacking := shortage(prepared.plan):
-            raise UserError(f"{lacking} It was not launched.")
+            raise UserError("{lacking} It was not launched.", lacking=lacking)
         if await _is_paused(session, campaign):
-            raise ServiceUnavailable(f"{campaign} was paused while its retry {number} was prepared.")
+            raise ServiceUnavailable(
+                "{campaign} was paused while its retry {number} was prepared.", campaign=campaign, number=number
+            )
         result = await commit(prepared, await session.log())
     return RetryStart(campaign=name, recipients=result.recipients, why="launched")
 
@@ -102,7 +104,7 @@ def _request(campaigns: Campaigns, campaign: Campaign, number: int, lists: list[
     assert launched is not None
     left = budget_left(campaigns, campaign, number)
     if left == 0:
-        raise UserError(f"the budget of {campaign.id} leaves nothing for a retry.")
+        raise UserError("the budget of {campaign} leaves nothing for a retry.", campaign=campaign.id)
     route = launched.route
     return LaunchRequest(
         numbers=lists[0],

@@ -301,22 +301,27 @@ def _lines(path: Path) -> Iterator[StreamMessage]:
                     yield decoder.decode(line)
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     raise UserError(
-                        f"line {number} of {path} is no message ({error}). Lines before it were sent; correct it and "
-                        "send the file again: the same keys are sent once."
+                        "line {number} of {path} is no message ({error}). Lines before it were sent; correct it and "
+                        "send the file again: the same keys are sent once.",
+                        number=number,
+                        path=path,
+                        error=error,
                     ) from error
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UserError("{path} cannot be read: {reason}.", path=path, reason=error.strerror or error) from error
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UserError(f'{option} "{text}" must be NAME=TEXT.')
+        raise UserError('{option} "{text}" must be NAME=TEXT.', option=option, text=text)
     return name, value
 
 
 def _seconds(text: str, option: str) -> float:
     found = _SPAN.fullmatch(text.strip())
     if found is None or not int(found[1]):
-        raise UserError(f'{option} "{text}" is no time. Write it like "90 s", "5 min", "2 h" or "1 d".')
+        raise UserError(
+            '{option} "{text}" is no time. Write it like "90 s", "5 min", "2 h" or "1 d".', option=option, text=text
+        )
     return float(int(found[1]) * _SECONDS[found[2]])

@@ -48,32 +48,42 @@ async def open_stream(session: Session, request: StreamRequest) -> StreamOpened:
     fingerprint = _fingerprint(definition, terms)
     earlier = (await read_campaigns(log)).get(definition.campaign)
     if earlier is not None and earlier.launched is None and earlier.draft is not None:
-        raise UserError(f'"{definition.campaign}" is a draft. Open the stream under another --id.')
+        raise UserError('"{campaign}" is a draft. Open the stream under another --id.', campaign=definition.campaign)
     if earlier is None or earlier.launched is None:
         record = _launched(definition, terms, fingerprint)
         await append(log, CAMPAIGNS.name, 0, [Entry(f"{record.campaign}#{record.attempt}".encode(), encode(record))])
         earlier = (await read_campaigns(log)).get(definition.campaign)
         if earlier is None or earlier.launched is None:
             raise LogDamaged(
-                f'the log at {log.url} lost the stream "{record.campaign}" it had confirmed. Open it again.'
+                'the log at {url} lost the stream "{campaign}" it had confirmed. Open it again.',
+                url=log.url,
+                campaign=record.campaign,
             )
         if earlier.launched.attempt == record.attempt:
             return StreamOpened(stream=record.campaign, attempt=record.attempt, opened=True)
     if earlier.launched.fingerprint != fingerprint:
         kind = "a stream with another text, route or other terms" if earlier.launched.stream else "a campaign"
-        raise UserError(f'"{definition.campaign}" is {kind}. Give another --id, or the terms that it was opened with.')
+        raise UserError(
+            '"{campaign}" is {kind}. Give another --id, or the terms that it was opened with.',
+            campaign=definition.campaign,
+            kind=kind,
+        )
     if earlier.cancelled or earlier.stream_closed is not None:
-        raise UserError(f'the stream "{definition.campaign}" is over. Give another --id.')
+        raise UserError('the stream "{campaign}" is over. Give another --id.', campaign=definition.campaign)
     return StreamOpened(stream=definition.campaign, attempt=earlier.launched.attempt, opened=False)
 
 
 def _terms(request: StreamRequest, definition: Definition) -> StreamTerms:
     if not 0 < request.expires_after_s <= EXPIRES_AFTER_S_MAX:
-        raise UserError(f"messages expire after more than 0 and at most {EXPIRES_AFTER_S_MAX // 86_400} days.")
+        raise UserError(
+            "messages expire after more than 0 and at most {days} days.",
+            days=EXPIRES_AFTER_S_MAX // 86400,
+        )
     if not request.expires_after_s <= request.keys_kept_s <= KEYS_KEPT_S_MAX:
         raise UserError(
             "keys are kept at least as long as messages may be sent, and at most "
-            f"{KEYS_KEPT_S_MAX // 86_400} days. Change --keys-kept or --expires-after."
+            "{days} days. Change --keys-kept or --expires-after.",
+            days=KEYS_KEPT_S_MAX // 86400,
         )
     return StreamTerms(
         expires_after_ms=round(request.expires_after_s * 1000),
@@ -114,8 +124,9 @@ def _check_class(config: Config, definition: Definition) -> None:
     campaign_class = definition.terms.campaign_class
     if config.caps.of(campaign_class) is not None:
         raise UserError(
-            f"campaigns of class {campaign_class} have a frequency cap ([caps] {campaign_class}), which a stream "
-            "cannot keep. Open it with another --class, or launch campaigns."
+            "campaigns of class {campaign_class} have a frequency cap ([caps] {campaign_class}), which a stream "
+            "cannot keep. Open it with another --class, or launch campaigns.",
+            campaign_class=campaign_class,
         )
     if campaign_class == "marketing" and config.approval.above is not None:
         raise UserError(

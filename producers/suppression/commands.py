@@ -105,7 +105,10 @@ def remove(
     else:
         found = asyncio.run(_because(config, listed_why))
         if not len(found):
-            raise UserError(f'no report put a number on the list for "{listed_why}". See: dispatcher suppression list')
+            raise UserError(
+                'no report put a number on the list for "{listed_why}". See: dispatcher suppression list',
+                listed_why=listed_why,
+            )
     there = asyncio.run(_are_listed(config, found))
     for line in _who(found, there):
         click.echo(line, err=True)

@@ -49,7 +49,9 @@ async def read_numbers(source: object, choice: Choice) -> NumberList:
     invalid = {REASONS[code]: int(many) for code, many in enumerate(reasons) if code and many}
     if not len(found):
         raise InputError(
-            f"{label}: none of its {rows:,} rows is a phone number. Check the file, or name a column with --column."
+            "{label}: none of its {rows:,} rows is a phone number. Check the file, or name a column with --column.",
+            label=label,
+            rows=rows,
         )
     return NumberList(
         label,

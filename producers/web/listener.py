@@ -108,13 +108,18 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
         try:
             Path(file).read_bytes()
         except OSError as error:
-            raise ConfigError(f"[web] {name}: {file} cannot be read ({error.strerror}).") from error
+            raise ConfigError(
+                "[web] {name}: {file} cannot be read ({reason}).", name=name, file=file, reason=error.strerror
+            ) from error
     try:
         context.load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as error:
         raise ConfigError(
-            f"[web] certificate {certificate} and key {key} are not a certificate and its key in PEM format "
-            f"({error.reason or 'unreadable'}). The key must have no password."
+            "[web] certificate {certificate} and key {key} are not a certificate and its key in PEM format "
+            "({reason}). The key must have no password.",
+            certificate=certificate,
+            key=key,
+            reason=error.reason or "unreadable",
         ) from error
     return context
 

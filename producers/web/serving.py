@@ -88,9 +88,11 @@ class Web:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(
-                    f"{where} is in use. Stop the program there, or give [web] listen another port."
+                    "{where} is in use. Stop the program there, or give [web] listen another port.", where=where
                 ) from error
-            raise ConfigError(f"cannot listen at {where}: give [web] listen an address of this machine.") from error
+            raise ConfigError(
+                "cannot listen at {where}: give [web] listen an address of this machine.", where=where
+            ) from error
         scheme = "https" if self._config.certificate else "http"
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{bound}"
         for site in self._sites:
@@ -214,5 +216,7 @@ def address_of(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdigit() or int(port) > 65_535:
-        raise ConfigError(f'[web] listen = "{listen}" is not HOST:PORT. Write, for example, "127.0.0.1:8080".')
+        raise ConfigError(
+            '[web] listen = "{listen}" is not HOST:PORT. Write, for example, "127.0.0.1:8080".', listen=listen
+        )
     return host, int(port)

@@ -152,9 +152,11 @@ class PushSite:
                 continue
             if reached and not vendor.push_open:
                 raise ConfigError(
-                    f"{self._config.path}: [account.{name}] takes pushes from anybody, and [web] can be reached from "
+                    "{path}: [account.{name}] takes pushes from anybody, and [web] can be reached from "
                     "other machines. Give the account a secret (push_key, or receiver and push_pswd) or push_from, or "
-                    "write push_open = true if it is meant."
+                    "write push_open = true if it is meant.",
+                    path=self._config.path,
+                    name=name,
                 )
             if reached or not vendor.push_open:
                 warned.append(name)

@@ -60,7 +60,7 @@ def tried(content: bytes, dice: random.Random) -> str:
         fault = re.search(r"cannot be read \((\w+): ", said)
         if fault is not None and isinstance(getattr(builtins, fault[1], None), type):
             raise FuzzFailure(f"an error of our own: {said}", content) from error
-        return "ended" if said == out_of_memory(LABEL) else "refused"
+        return "ended" if said == str(out_of_memory(LABEL)) else "refused"
     except Exception as error:
         raise FuzzFailure(f"{type(error).__name__}: {error}", content) from error
     return "read"

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CORE = sorted((ROOT / "dispatcher" / "core").rglob("*.py"))
 CMPP = sorted((ROOT / "dispatcher" / "cmpp").rglob("*.py"))
 
-ALLOWED = {"schemas", "dispatcher.core", "dispatcher.errors", "numpy", "msgspec"}
+ALLOWED = {"schemas", "dispatcher.core", "dispatcher.errors", "dispatcher.sentences", "numpy", "msgspec"}
 
 # Standard library that reaches outside the process, waits, or answers differently each time.
 IMPURE = {

@@ -9,25 +9,32 @@ import hmac
 from collections.abc import Iterable
 from typing import Final
 
+from dispatcher.sentences import WordedError
+
 PREFIX: Final = "whsec_"
 KEY_BYTES_MIN: Final = 24
 KEY_BYTES_MAX: Final = 64
 
 
-class SecretBroken(ValueError):
+class SecretBroken(WordedError, ValueError):
     """The secret is not one of Standard Webhooks; the message never has the secret."""
 
 
 def key_of(secret: str) -> bytes:
     """The key in `whsec_…`. Raises SecretBroken."""
     if not secret.startswith(PREFIX):
-        raise SecretBroken(f'a secret begins with "{PREFIX}"')
+        raise SecretBroken('a secret begins with "{prefix}"', prefix=PREFIX)
     try:
         key = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except binascii.Error:
-        raise SecretBroken(f'what follows "{PREFIX}" must be base64') from None
+        raise SecretBroken('what follows "{prefix}" must be base64', prefix=PREFIX) from None
     if not KEY_BYTES_MIN <= len(key) <= KEY_BYTES_MAX:
-        raise SecretBroken(f'what follows "{PREFIX}" must be {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes in base64')
+        raise SecretBroken(
+            'what follows "{prefix}" must be {min} to {max} bytes in base64',
+            prefix=PREFIX,
+            min=KEY_BYTES_MIN,
+            max=KEY_BYTES_MAX,
+        )
     return key
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from dispatcher.core.launches.overtaken import followed, retry_id
 from dispatcher.core.schedule.hours import recorded
+from dispatcher.sentences import WordedError
 from schemas.records import Follows, Launched, Retry
 
 if TYPE_CHECKING:  # the fold of campaigns imports this folder
@@ -39,7 +40,7 @@ _MS: Final = {"min": 60_000, "h": 3_600_000, "d": 86_400_000}
 RetryState = Literal["waits", "due", "launched", "skipped", "missed", "ended"]
 
 
-class RetryBroken(ValueError):
+class RetryBroken(WordedError, ValueError):
     """The text is not a rule for retries."""
 
 
@@ -71,16 +72,20 @@ def retry_of(text: str) -> Retry:
     """The rule that is written so. Raises RetryBroken."""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise RetryBroken(f'"{text}" is not a rule for retries. Write it like this: "temporary: 2 within 6 h"')
+        raise RetryBroken(
+            '"{text}" is not a rule for retries. Write it like this: "temporary: 2 within 6 h"', text=text
+        )
     classes = tuple(dict.fromkeys(word.strip() for word in found[1].split(",")))
     if wrong := [word for word in classes if word not in CLASSES]:
         raise RetryBroken(
-            f'"{wrong[0]}" is not a class of code that a retry can help: {", ".join(CLASSES)}. For others there is '
-            "dispatcher campaign follow-up"
+            '"{wrong}" is not a class of code that a retry can help: {classes}. For others there is '
+            "dispatcher campaign follow-up",
+            wrong=wrong[0],
+            classes=", ".join(CLASSES),
         )
     times, within_ms = int(found[2]), int(found[3]) * _MS[found[4]]
     if not 1 <= times <= TIMES_MAX or not WITHIN_MS_MIN <= within_ms <= WITHIN_MS_MAX:
-        raise RetryBroken(f'"{text}": retries are 1 to {TIMES_MAX} within 1 min to 7 d')
+        raise RetryBroken('"{text}": retries are 1 to {max} within 1 min to 7 d', text=text, max=TIMES_MAX)
     return Retry(classes=classes, times=times, within_ms=within_ms)
 
 

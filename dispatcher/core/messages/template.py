@@ -11,16 +11,18 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.sentences import WordedError
+
 NAME_CHARS_MAX: Final = 100
 
 
-class TemplateBroken(ValueError):
-    """The braces of a text do not pair; `position` (from 1), `why` in plain words."""
+class TemplateBroken(WordedError, ValueError):
+    """The braces of a text do not pair."""
 
-    def __init__(self, position: int, why: str) -> None:
-        super().__init__(f"{why}, character {position} of the text")
-        self.position = position
-        self.why = why
+    @property
+    def position(self) -> int:
+        """Where, in characters from 1."""
+        return int(self.sentence.values["position"])
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -70,14 +72,16 @@ def parse(text: str) -> Template:
             literals[-1] += text[at]
             at += 2
         elif text[at] == "}":
-            raise TemplateBroken(at + 1, 'a "}" that closes nothing')
+            raise TemplateBroken('a "}}" that closes nothing, character {position} of the text', position=at + 1)
         else:
             end = text.find("}", at)
             name = text[at + 1 : end].strip()
             if end < 0 or "{" in name:
-                raise TemplateBroken(at + 1, 'a "{" that nothing closes')
-            if not name or len(name) > NAME_CHARS_MAX:
-                raise TemplateBroken(at + 1, "a placeholder without a name" if not name else "an endless placeholder")
+                raise TemplateBroken('a "{{" that nothing closes, character {position} of the text', position=at + 1)
+            if not name:
+                raise TemplateBroken("a placeholder without a name, character {position} of the text", position=at + 1)
+            if len(name) > NAME_CHARS_MAX:
+                raise TemplateBroken("an endless placeholder, character {position} of the text", position=at + 1)
             if name not in names:
                 names.append(name)
             slots.append(names.index(name))

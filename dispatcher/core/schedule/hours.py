@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from dispatcher.core.shanghai import DAY_MS, SHANGHAI_MS
+from dispatcher.sentences import WordedError
 
 MINUTE_MS: Final = 60_000
 DAY_MIN: Final = 1_440
@@ -36,7 +37,7 @@ _PART: Final = re.compile(r"(?P<days>[A-Za-z][A-Za-z\s,–-]*?)?\s*(?P<window>\d
 Span = tuple[int, int]
 
 
-class HoursBroken(ValueError):
+class HoursBroken(WordedError, ValueError):
     """A text that does not say hours; the message is the part of a sentence that says why."""
 
 
@@ -164,7 +165,9 @@ def hours_of(text: str) -> Hours:
         if part is None:
             where = "" if rest == text.strip() else f" in {text.strip()!r}"
             raise HoursBroken(
-                f"{rest!r}{where} must be FROM-TO, such as 09:00-20:00, or DAYS FROM-TO, such as Mon-Fri 09:00-18:00"
+                "{rest!r}{where} must be FROM-TO, such as 09:00-20:00, or DAYS FROM-TO, such as Mon-Fri 09:00-18:00",
+                rest=rest,
+                where=where,
             )
         days = days_of(part["days"]) if part["days"] else days
         opens, closes = window_of(part["window"].strip())
@@ -179,10 +182,10 @@ def window_of(text: str) -> Span:
     """The minutes of a day in `09:00-20:00`; over midnight the second is more than a day. Raises HoursBroken."""
     match = _WINDOW.fullmatch(text.strip())
     if match is None:
-        raise HoursBroken(f"{text!r} must be FROM-TO, such as 09:00-20:00")
+        raise HoursBroken("{text!r} must be FROM-TO, such as 09:00-20:00", text=text)
     opens, closes = (_minute(*match.group(place, place + 1)) for place in (1, 3))
     if opens in (closes, DAY_MIN):
-        raise HoursBroken(f"{text!r} has no time between its ends; all day is 00:00-24:00")
+        raise HoursBroken("{text!r} has no time between its ends; all day is 00:00-24:00", text=text)
     return opens, closes if closes > opens else closes + DAY_MIN
 
 
@@ -192,7 +195,7 @@ def days_of(text: str) -> tuple[int, ...]:
     for part in filter(None, (each.strip() for each in text.split(","))):
         first, *last = (_day(each.strip()) for each in re.split("[-–]", part))
         if len(last) > 1:
-            raise HoursBroken(f"{part!r} must be one day or FROM-TO")
+            raise HoursBroken("{part!r} must be one day or FROM-TO", part=part)
         for step in range((last[0] - first) % 7 + 1 if last else 1):
             found.add((first + step) % 7)
     if not found:
@@ -217,13 +220,13 @@ def _day(text: str) -> int:
     for index, name in enumerate(_NAMES):
         if len(text) >= 3 and name.startswith(text.lower()):
             return index
-    raise HoursBroken(f"{text!r} is no day; write Mon, Tue, Wed, Thu, Fri, Sat, Sun")
+    raise HoursBroken("{text!r} is no day; write Mon, Tue, Wed, Thu, Fri, Sat, Sun", text=text)
 
 
 def _minute(hour: str, minute: str) -> int:
     found = int(hour) * 60 + int(minute)
     if int(minute) > 59 or found > DAY_MIN:
-        raise HoursBroken(f"{hour}:{minute} is no time of the day")
+        raise HoursBroken("{hour}:{minute} is no time of the day", hour=hour, minute=minute)
     return found
 
 

@@ -17,6 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.sentences import WordedError
+
 WAVES_MAX: Final = 10
 TEXTS_MAX: Final = 5
 REST: Final = "rest"
@@ -28,7 +30,7 @@ _COUNT: Final = re.compile(r"[0-9][0-9,_]*")
 _BLOCK: Final = 1 << 20
 
 
-class WavesBroken(ValueError):
+class WavesBroken(WordedError, ValueError):
     """The waves cannot be read, or the list is too small for them; the message is for a person."""
 
 
@@ -49,14 +51,16 @@ def parse(text: str) -> tuple[Share, ...]:
     if words == [REST]:
         raise WavesBroken('the waves "rest" are one wave. Write a share before the rest, for example "1 %, rest"')
     if REST in words[:-1]:
-        raise WavesBroken(f'the waves "{text}" must have the rest once, at their end, for example "1 %, 10 %, rest"')
+        raise WavesBroken(
+            'the waves "{text}" must have the rest once, at their end, for example "1 %, 10 %, rest"', text=text
+        )
     if len(words) < 2 or words[-1] != REST:
-        raise WavesBroken(f'the waves "{text}" must end with the rest, for example "1 %, 10 %, rest"')
+        raise WavesBroken('the waves "{text}" must end with the rest, for example "1 %, 10 %, rest"', text=text)
     if len(words) > WAVES_MAX:
-        raise WavesBroken(f"{len(words)} waves are too many: {WAVES_MAX} at most")
+        raise WavesBroken("{count} waves are too many: {max} at most", count=len(words), max=WAVES_MAX)
     shares = tuple(_share(word) for word in words[:-1])
     if sum((share.part for share in shares), Fraction(0)) >= 1:
-        raise WavesBroken(f'the waves "{text}" leave nothing for the rest')
+        raise WavesBroken('the waves "{text}" leave nothing for the rest', text=text)
     return shares
 
 
@@ -65,7 +69,9 @@ def _share(word: str) -> Share:
         return Share(Fraction(found[1]) / 100)
     if _COUNT.fullmatch(word) and int(re.sub(r"[,_]", "", word)) > 0:
         return Share(Fraction(0), int(re.sub(r"[,_]", "", word)))
-    raise WavesBroken(f'"{word}" is not a wave: write a share of the list ("1 %") or a number of recipients ("500")')
+    raise WavesBroken(
+        '"{word}" is not a wave: write a share of the list ("1 %") or a number of recipients ("500")', word=word
+    )
 
 
 def sizes(shares: Sequence[Share], listed: int) -> tuple[int, ...]:
@@ -73,7 +79,11 @@ def sizes(shares: Sequence[Share], listed: int) -> tuple[int, ...]:
     first = [share.of(listed) for share in shares]
     rest = listed - sum(first)
     if rest < 1:
-        raise WavesBroken(f"a list of {listed:,} recipients is too small for waves of {_numbers(first)} and a rest")
+        raise WavesBroken(
+            "a list of {columns:,} recipients is too small for waves of {waves} and a rest",
+            columns=listed,
+            waves=_numbers(first),
+        )
     return (*first, rest)
 
 
@@ -99,7 +109,12 @@ def groups(wave_sizes: Sequence[int], texts: int = 1) -> tuple[Group, ...]:
     found: list[Group] = []
     for wave, size in enumerate(wave_sizes[:-1], 1):
         if size < texts:
-            raise WavesBroken(f"wave {wave} has {size:,} recipients for {texts} texts: make it larger")
+            raise WavesBroken(
+                "wave {wave} has {size:,} recipients for {texts} texts: make it larger",
+                wave=wave,
+                size=size,
+                texts=texts,
+            )
         share, more = divmod(size, texts)
         found.extend(Group(wave, variant, share + (variant < more)) for variant in range(texts))
     return (*found, Group(len(wave_sizes), None, wave_sizes[-1]))

@@ -283,7 +283,11 @@ def _verdict(error: BaseException, bootstrap: str) -> LogError:
 
 
 def _maybe_written(bootstrap: str, reason: str) -> LogTimeout:
-    return LogTimeout(f"the Kafka broker at {bootstrap} did not confirm a record; it may still be written ({reason})")
+    return LogTimeout(
+        "the Kafka broker at {bootstrap} did not confirm a record; it may still be written ({reason})",
+        bootstrap=bootstrap,
+        reason=reason,
+    )
 
 
 def _fail(append: _Append, error: LogError) -> None:

@@ -14,27 +14,39 @@ def mapped(error: BaseException, bootstrap: str) -> LogError:
         case LogError():
             return error
         case kafka.OffsetOutOfRangeError() | kafka.CorruptRecordException():
-            return LogDamaged(f"the Kafka log at {bootstrap} has lost or damaged a record: {error}")
+            return LogDamaged(
+                "the Kafka log at {bootstrap} has lost or damaged a record: {error}", bootstrap=bootstrap, error=error
+            )
         case (
             kafka.TopicAuthorizationFailedError()
             | kafka.GroupAuthorizationFailedError()
             | kafka.ClusterAuthorizationFailedError()
         ):
-            return LogError(f"the Kafka broker at {bootstrap} does not allow this: {_reason(error)}")
+            return LogError(
+                "the Kafka broker at {bootstrap} does not allow this: {reason}",
+                bootstrap=bootstrap,
+                reason=_reason(error),
+            )
         case kafka.KafkaError() | kafka.ConsumerStoppedError() | TimeoutError() | OSError() if _may_pass(error):
             return unavailable(bootstrap, _reason(error))
         case _:
-            return LogError(f"the Kafka broker at {bootstrap} refused: {_reason(error)}")
+            return LogError(
+                "the Kafka broker at {bootstrap} refused: {reason}", bootstrap=bootstrap, reason=_reason(error)
+            )
 
 
 def unavailable(bootstrap: str, reason: str) -> LogUnavailable:
     """The broker does not answer."""
-    return LogUnavailable(f"the Kafka broker at {bootstrap} does not answer ({reason}); start it, or correct [log] url")
+    return LogUnavailable(
+        "the Kafka broker at {bootstrap} does not answer ({reason}); start it, or correct [log] url",
+        bootstrap=bootstrap,
+        reason=reason,
+    )
 
 
 def closed(bootstrap: str) -> LogUnavailable:
     """The error of a call after `close`."""
-    return LogUnavailable(f"the log on {bootstrap} was closed")
+    return LogUnavailable("the log on {bootstrap} was closed", bootstrap=bootstrap)
 
 
 def _may_pass(error: BaseException) -> bool:

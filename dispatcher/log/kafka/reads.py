@@ -94,7 +94,11 @@ class Reads:
                         break
             if not records or records[0].offset != offset:
                 raise LogDamaged(
-                    f"record {offset} of {topic}/{partition} is not in the log {self._bootstrap} (any more)"
+                    "record {offset} of {topic}/{partition} is not in the log {bootstrap} (any more)",
+                    offset=offset,
+                    topic=topic,
+                    partition=partition,
+                    bootstrap=self._bootstrap,
                 )
             return records[0]
 
@@ -246,5 +250,9 @@ async def _end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
 
 def _beyond(tp: TopicPartition, offset: int, end: int) -> LogDamaged:
     return LogDamaged(
-        f"{tp.topic}/{tp.partition} ends at {end}, but a reader continues from {offset}: this is not the log it read"
+        "{topic}/{partition} ends at {end}, but a reader continues from {offset}: this is not the log it read",
+        topic=tp.topic,
+        partition=tp.partition,
+        end=end,
+        offset=offset,
     )

@@ -42,8 +42,10 @@ async def prepare_topics(bootstrap: str, prefix: str, *, create: bool, replicati
             missing = [topic for topic in TOPICS if prefix + topic.name not in present]
             if missing and not create:
                 raise ConfigError(
-                    f"there is no log at {bootstrap}: topic {prefix + missing[0].name!r} is missing; correct "
-                    "[log] url, or start the dispatcher there first"
+                    "there is no log at {bootstrap}: topic {topic!r} is missing; correct "
+                    "[log] url, or start the dispatcher there first",
+                    bootstrap=bootstrap,
+                    topic=prefix + missing[0].name,
                 )
             if missing:
                 await _create(admin, prefix, missing, replication)
@@ -72,7 +74,7 @@ async def _create(admin: AIOKafkaAdminClient, prefix: str, topics: Sequence[Topi
     for name, code, message in response.topic_errors:
         if code not in (0, _EXISTS):  # another process may create them at the same time
             reason = message or kafka.for_code(code).__name__
-            raise LogError(f"topic {name!r} cannot be made: {reason}")
+            raise LogError("topic {name!r} cannot be made: {reason}", name=name, reason=reason)
 
 
 def _settings(topic: Topic, replication: int) -> dict[str, str]:
@@ -109,15 +111,22 @@ async def _verify(admin: AIOKafkaAdminClient, prefix: str, present: dict[str, li
         partitions = present[name]
         if len(partitions) != topic.partitions:
             raise LogError(
-                f"topic {name!r} has {len(partitions)} partitions, needs {topic.partitions}; accounts would change "
-                "their partition: use another prefix in [log] url, or delete the topic if nothing in it is needed"
+                "topic {name!r} has {count} partitions, needs {needed}; accounts would change "
+                "their partition: use another prefix in [log] url, or delete the topic if nothing in it is needed",
+                name=name,
+                count=len(partitions),
+                needed=topic.partitions,
             )
         replication = min(len(each["replicas"]) for each in partitions)
         if found := fault(topic, settings[name], replication):
             key, need = found
             raise LogError(
-                f"topic {name!r} has {key}={settings[name].get(key)}, needs {need}; set it with kafka-configs.sh "
-                f"--alter --topic {name} --add-config {key}=…"
+                "topic {name!r} has {key}={value}, needs {need}; set it with kafka-configs.sh "
+                "--alter --topic {name} --add-config {key}=…",
+                name=name,
+                key=key,
+                value=settings[name].get(key),
+                need=need,
             )
 
 

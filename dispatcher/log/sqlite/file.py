@@ -73,10 +73,14 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
     Raises ConfigError, LogNewer, LogDamaged, LogUnavailable, LogFull or LogError, each with one plain sentence.
     """
     if path.is_dir():
-        raise ConfigError(f"the log {path} is a folder; give a file name in it, such as sqlite:{path}/log.db")
+        raise ConfigError("the log {path} is a folder; give a file name in it, such as sqlite:{path}/log.db", path=path)
     if not create and not _size(path):
         why = "the file is empty" if path.exists() else "there is no such file"
-        raise ConfigError(f"there is no log at {path} ({why}); correct [log] url, or start the dispatcher there first")
+        raise ConfigError(
+            "there is no log at {path} ({why}); correct [log] url, or start the dispatcher there first",
+            path=path,
+            why=why,
+        )
     try:
         _make_folder(path)
         with _alone(locks_folder(path) / "open"):
@@ -84,7 +88,7 @@ def open_file(path: Path, *, create: bool, busy_s: float) -> sqlite3.Connection:
                 _logger.warning("the log's file is there and empty: a new log begins in it", path=str(path))
             make_file(path)
             if not os.access(path, os.W_OK):
-                raise LogUnavailable(f"the log {path} is read-only; make it writable for this user")
+                raise LogUnavailable("the log {path} is read-only; make it writable for this user", path=path)
             connection = connect(path, busy_s)
             try:
                 _prepare(connection, path)
@@ -113,7 +117,9 @@ def _make_folder(path: Path) -> None:
             raise
         why = (error.strerror or str(error)).lower()
         raise ConfigError(
-            f"there cannot be a log at {path} ({why}); correct [log] url, or make the folder writable"
+            "there cannot be a log at {path} ({why}); correct [log] url, or make the folder writable",
+            path=path,
+            why=why,
         ) from error
 
 
@@ -130,16 +136,21 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and application != APPLICATION_ID:
-        raise ConfigError(f"{path} is a database of another program; name another file in [log] url")
+        raise ConfigError("{path} is a database of another program; name another file in [log] url", path=path)
     if tables and version < 1:
         raise LogDamaged(
-            f"the log {path} says format {version}, which no release writes: its first page was changed; stop all its "
-            "processes and restore a copy of it"
+            "the log {path} says format {version}, which no release writes: its first page was changed; stop all its "
+            "processes and restore a copy of it",
+            path=path,
+            version=version,
         )
     if version > VERSION:
         raise LogNewer(
-            f"the log {path} was written by a newer release (format {version}, this release knows {VERSION}); "
-            "update this dispatcher"
+            "the log {path} was written by a newer release (format {version}, this release knows {known}); "
+            "update this dispatcher",
+            path=path,
+            version=version,
+            known=VERSION,
         )
     if not tables:
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -148,8 +159,12 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     for topic in TOPICS:
         if known.get(topic.name, topic.partitions) != topic.partitions:
             raise LogError(
-                f"topic {topic.name!r} of the log {path} has {known[topic.name]} partitions, this release needs "
-                f"{topic.partitions}; use a new log file"
+                "topic {topic!r} of the log {path} has {known} partitions, this release needs "
+                "{needed}; use a new log file",
+                topic=topic.name,
+                path=path,
+                known=known[topic.name],
+                needed=topic.partitions,
             )
     missing = [topic for topic in TOPICS if topic.name not in known]
     if not missing:
@@ -212,37 +227,55 @@ def mapped(error: Exception, path: Path) -> LogError:
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _full(path)
-        return LogUnavailable(f"the log {path} cannot be opened: {error.strerror or error}")
+        return LogUnavailable("the log {path} cannot be opened: {reason}", path=path, reason=error.strerror or error)
     code = _code(error)
     match code & 0xFF:
         case sqlite3.SQLITE_CORRUPT:
-            return LogDamaged(f"the log {path} is damaged ({error}); stop all its processes and restore a copy of it")
+            return LogDamaged(
+                "the log {path} is damaged ({error}); stop all its processes and restore a copy of it",
+                path=path,
+                error=error,
+            )
         case sqlite3.SQLITE_NOTADB:
-            return LogDamaged(f"{path} is no log, or its first page is damaged; restore a copy, or name another file")
+            return LogDamaged(
+                "{path} is no log, or its first page is damaged; restore a copy, or name another file", path=path
+            )
         case sqlite3.SQLITE_FULL:
             return _full(path)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return LogUnavailable(f"the log {path} was locked too long by another process; nothing was written")
+            return LogUnavailable(
+                "the log {path} was locked too long by another process; nothing was written", path=path
+            )
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
-            return LogUnavailable(f"the log {path} cannot be opened for writing ({error}); check the folder's rights")
+            return LogUnavailable(
+                "the log {path} cannot be opened for writing ({error}); check the folder's rights",
+                path=path,
+                error=error,
+            )
         case sqlite3.SQLITE_IOERR:
             return _io_error(code, error, path)
         case _:
-            return LogError(f"the log {path} failed: {error}")
+            return LogError("the log {path} failed: {error}", path=path, error=error)
 
 
 def _io_error(code: int, error: Exception, path: Path) -> LogError:
     if code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE):
         return _full(path)  # a quota or a file size limit: SQLite calls only ENOSPC "full"
     if code in (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC):
-        return LogTimeout(f"the disk did not confirm a write to the log {path}; it may or may not be there")
+        return LogTimeout("the disk did not confirm a write to the log {path}; it may or may not be there", path=path)
     if code == sqlite3.SQLITE_IOERR_SHORT_READ:
-        return LogDamaged(f"the log {path} is cut off ({error}); stop all its processes and restore a copy of it")
-    return LogUnavailable(f"the log {path} cannot be read or written ({error})")
+        return LogDamaged(
+            "the log {path} is cut off ({error}); stop all its processes and restore a copy of it",
+            path=path,
+            error=error,
+        )
+    return LogUnavailable("the log {path} cannot be read or written ({error})", path=path, error=error)
 
 
 def _full(path: Path) -> LogFull:
-    return LogFull(f"the disk (or quota) of the log {path} is full, nothing was written; make room and try again")
+    return LogFull(
+        "the disk (or quota) of the log {path} is full, nothing was written; make room and try again", path=path
+    )
 
 
 def _code(error: Exception) -> int:

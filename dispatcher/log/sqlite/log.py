@@ -130,7 +130,9 @@ class SqliteLog:
     def _give_up_if_stuck(self, oldest: asyncio.Future[list[int]]) -> None:
         self._watchdog = None
         if self._unconfirmed and self._unconfirmed[0].done is oldest:
-            error = LogTimeout(f"the disk of the log {self._path} does not answer; an append may still get there")
+            error = LogTimeout(
+                "the disk of the log {path} does not answer; an append may still get there", path=self._path
+            )
             while self._unconfirmed:
                 _fail(self._unconfirmed.popleft().done, error)
         if self._unconfirmed:
@@ -158,7 +160,13 @@ class SqliteLog:
         check_offset(offset)
         records = await self._reads.run(read_records, spec, partition, offset, 1, 0)
         if not records or records[0].offset != offset:
-            raise LogDamaged(f"record {offset} of {topic}/{partition} is not in the log {self._path} (any more)")
+            raise LogDamaged(
+                "record {offset} of {topic}/{partition} is not in the log {path} (any more)",
+                offset=offset,
+                topic=topic,
+                partition=partition,
+                path=self._path,
+            )
         return records[0]
 
     async def follow(self, topic: str, partition: int, offset: int) -> AsyncGenerator[list[StoredRecord], None]:

@@ -79,12 +79,22 @@ def read_records(
         if records and size > bytes_max:
             break
         if topic.cleanup == "delete" and at != offset + len(records):
-            raise LogDamaged(f"record {offset + len(records)} of {topic.name}/{partition} is missing; the next is {at}")
+            raise LogDamaged(
+                "record {offset} of {topic}/{partition} is missing; the next is {at}",
+                offset=offset + len(records),
+                topic=topic.name,
+                partition=partition,
+                at=at,
+            )
         records.append(StoredRecord(at, key, value, _headers.decode(headers) if headers else (), at_ms))
     rows.close()
     if not records and (end := sqlite_file.end(connection, topic.name, partition)) < offset:
         raise LogDamaged(
-            f"{topic.name}/{partition} ends at {end}, but a reader continues from {offset}: this is not the log it read"
+            "{topic}/{partition} ends at {end}, but a reader continues from {offset}: this is not the log it read",
+            topic=topic.name,
+            partition=partition,
+            end=end,
+            offset=offset,
         )
     return records
 
@@ -108,4 +118,4 @@ def offset_at(connection: sqlite3.Connection, topic: str, partition: int, at_ms:
 
 def closed_error(path: Path) -> LogUnavailable:
     """The error of a call after `close`."""
-    return LogUnavailable(f"the log {path} was closed")
+    return LogUnavailable("the log {path} was closed", path=path)

@@ -219,7 +219,9 @@ class Writer(threading.Thread):
     def _check_file(self) -> None:
         """Raises if the file was deleted or replaced: it would still take writes that no reader sees."""
         if self._path.stat().st_ino != self._inode:
-            raise LogUnavailable(f"the log {self._path} was moved or replaced while it was open; restart this process")
+            raise LogUnavailable(
+                "the log {path} was moved or replaced while it was open; restart this process", path=self._path
+            )
 
     def _locked(self, action: Callable[[], T]) -> T:
         """Run an action that takes the write lock, as soon as it is free. Raises sqlite3's busy error at the limit."""

@@ -29,9 +29,12 @@ async def campaign_terms(session: Session, campaign: str) -> dict[str, Any]:
     if known is None or known.launched is None:
         raise no_campaign(campaign, [])
     if known.launched.stream is not None:
-        raise UserError(f"{campaign} is a stream, and no campaign is made from it. Open another one.")
+        raise UserError("{campaign} is a stream, and no campaign is made from it. Open another one.", campaign=campaign)
     if known.launched.kind == "mms":
-        raise UserError(f"{campaign} is a multimedia message, whose files are not on the log. Launch it again by hand.")
+        raise UserError(
+            "{campaign} is a multimedia message, whose files are not on the log. Launch it again by hand.",
+            campaign=campaign,
+        )
     drafted = await _drafted(session, known.launched) if known.launched.revision else None
     return _of_launch(known.launched) if drafted is None else _of_draft(drafted)
 

@@ -132,11 +132,16 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
     """The draft of this id. Raises UserError if there is none."""
     found = known.get(campaign)
     if found is not None and found.launched is not None:
-        raise Conflict(f'"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}')
+        raise Conflict(
+            '"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}',
+            campaign=campaign,
+        )
     if found is None or found.draft is None:
         drafts = ", ".join(sorted(each.id for each in known.by_id.values() if each.draft)[:NAMED_MAX])
         raise NotFound(
-            f'there is no draft "{campaign}" on this log. {f"There are: {drafts}" if drafts else "Make one"}.'
+            'there is no draft "{campaign}" on this log. {value}.',
+            campaign=campaign,
+            value=f"There are: {drafts}" if drafts else "Make one",
         )
     return FoundDraft(found, found.draft)
 
@@ -144,10 +149,14 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
 def is_draft(known: Campaign) -> UserError:
     """The error for an order or a question that only a launched campaign has an answer to."""
     if known.cancelled:
-        return Conflict(f'"{known.id}" is a draft that was cancelled: nothing of it was sent, and nothing will be.')
+        return Conflict(
+            '"{campaign}" is a draft that was cancelled: nothing of it was sent, and nothing will be.',
+            campaign=known.id,
+        )
     return Conflict(
-        f'"{known.id}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
-        f"moved (schedule) and cancelled. See: dispatcher campaign show {known.id}"
+        '"{campaign}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
+        "moved (schedule) and cancelled. See: dispatcher campaign show {campaign}",
+        campaign=known.id,
     )
 
 
@@ -200,11 +209,14 @@ async def approve_campaign(session: Session, campaign: str, *, by: str = "") -> 
     if who == drafted.by and not _needs_approval(drafted, above):
         limit = "is not set" if above is None else f"is {above:,}"
         raise Conflict(
-            f'"{campaign}" needs no approval: it has {counted(drafted.recipients, "recipient")}, and [approval] above '
-            f"{limit}. To launch it: dispatcher campaign launch {campaign}"
+            '"{campaign}" needs no approval: it has {counted}, and [approval] above '
+            "{limit}. To launch it: dispatcher campaign launch {campaign}",
+            campaign=campaign,
+            counted=counted(drafted.recipients, "recipient"),
+            limit=limit,
         )
     if who == drafted.by:
-        raise Conflict(f'"{campaign}" was drafted by {who}: another person must approve it.')
+        raise Conflict('"{campaign}" was drafted by {who}: another person must approve it.', campaign=campaign, who=who)
     if not found.draft.approved_by:
         record = Approved(campaign=campaign, content=content(drafted), at_ms=now_ms(), by=who)
         await log.append(CAMPAIGNS.name, 0, [Entry(f"{campaign}!approval".encode(), encode(record))])
@@ -250,7 +262,7 @@ async def cancel_draft(session: Session, campaign: str, by: str) -> bool:
 
 def _check_not_cancelled(known: Campaign) -> None:
     if known.cancelled:
-        raise Conflict(f'"{known.id}" is cancelled, and that is final. Draft it under another id.')
+        raise Conflict('"{campaign}" is cancelled, and that is final. Draft it under another id.', campaign=known.id)
 
 
 def _not_run(session: Session) -> bool:

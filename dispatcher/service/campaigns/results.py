@@ -72,8 +72,10 @@ def write_results(
         while unread := reader.unread(view.id):
             if time.monotonic() > until_s:
                 raise StoreError(
-                    f"{unread} batches of {view.id} were not read from the log yet; is `dispatcher run` (role results) "
-                    "keeping up? Try again in a minute."
+                    "{unread} batches of {campaign} were not read from the log yet; is `dispatcher run` (role results) "
+                    "keeping up? Try again in a minute.",
+                    unread=unread,
+                    campaign=view.id,
                 )
             time.sleep(LOOK_AGAIN_S)
         sent = stack.enter_context(sent_texts(places, view)) if texts else None
@@ -132,7 +134,9 @@ def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
     """The values of each page's recipients. Raises UserError if the campaign has none, LogError."""
     if not view.variables:
         raise UserError(
-            f"{view.id} is not personalised, so the log has no columns of its list. Name the list: --with-columns LIST."
+            "{campaign} is not personalised, so the log has no columns of its list. "
+            "Name the list: --with-columns LIST.",
+            campaign=view.id,
         )
     with _batches(places) as fetch:
         yield SentValues(tuple(view.variables), fetch)
@@ -154,16 +158,20 @@ async def batch_of(log: Log, page: Page) -> BatchOnLog:
     try:
         return await batch_on_log(log, page.place)
     except LogError as error:
-        raise StoreError(f"the values of batch {page.batch} cannot be read: {error} {CURE}") from error
+        raise StoreError(
+            "the values of batch {batch} cannot be read: {error} {cure}", batch=page.batch, error=error, cure=CURE
+        ) from error
     except BrokenBatch as error:
-        raise LogDamaged(f"the values of batch {page.batch} cannot be read: {error}. {CURE}") from error
+        raise LogDamaged(
+            "the values of batch {batch} cannot be read: {error}. {cure}", batch=page.batch, error=error, cure=CURE
+        ) from error
 
 
 def values_of(page: Page, batch: BatchOnLog) -> tuple[dict[str, pl.Series], NDArray[np.bool_]]:
     """(a page's values by name, which of its recipients are in their batch). Raises LogDamaged."""
     values = batch.values
     if values is None:
-        raise LogDamaged(f"batch {page.batch} has no values. {CURE}")
+        raise LogDamaged("batch {batch} has no values. {cure}", batch=page.batch, cure=CURE)
     places = np.minimum(page.positions, len(batch.numbers) - 1).astype(np.int64)
     columns = {name: _column(values, index, places) for index, name in enumerate(values.names)}
     is_known: NDArray[np.bool_] = batch.numbers[places] == page.numbers

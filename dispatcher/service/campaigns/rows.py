@@ -122,9 +122,9 @@ async def _checked(session: Session, campaign: str, wanted: RowsWanted) -> Campa
     """The campaign whose rows are wanted. Raises UserError, LogError, StoreError."""
     wrong = sorted(wanted.states - set(TERMS))
     if wrong:
-        raise UserError(f'"{wrong[0]}" is no state. The states are: {", ".join(TERMS)}.')
+        raise UserError('"{wrong}" is no state. The states are: {states}.', wrong=wrong[0], states=", ".join(TERMS))
     if not 1 <= wanted.limit <= ROWS_MAX:
-        raise UserError(f"a page has 1 to {ROWS_MAX:,} rows, not {wanted.limit:,}.")
+        raise UserError("a page has 1 to {max:,} rows, not {limit:,}.", max=ROWS_MAX, limit=wanted.limit)
     return await view_of(session, campaign)
 
 
@@ -183,7 +183,7 @@ class _Position(msgspec.Struct, frozen=True):
         kind, _, rest = text.partition("-")
         part, _, at = rest.partition("-")
         if kind not in ("r", "s") or not (part.isdecimal() and at.isdecimal()):
-            raise UserError(f'"{text}" is no position of a row. Begin without one.')
+            raise UserError('"{text}" is no position of a row. Begin without one.', text=text)
         return cls(kind == "s", int(part), int(at))
 
     def __str__(self) -> str:

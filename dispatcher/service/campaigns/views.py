@@ -276,7 +276,7 @@ def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
     names = list(there)
     shown = f"{', '.join(names[:NAMED_MAX])}{', …' if len(names) > NAMED_MAX else ''}"
     advice = f"There are: {shown} (dispatcher campaign list)." if names else "Nothing was launched yet."
-    return NotFound(f'there is no campaign "{campaign}" on this log. {advice}')
+    return NotFound('there is no campaign "{campaign}" on this log. {advice}', campaign=campaign, advice=advice)
 
 
 def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView], kept: Hindrances) -> Forecast:

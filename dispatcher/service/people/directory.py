@@ -14,7 +14,7 @@ import functools
 import hashlib
 import secrets
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from argon2 import PasswordHasher
@@ -34,6 +34,7 @@ from dispatcher.core.sign_in import SignInThrottle
 from dispatcher.errors import LogError, UserError
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
+from dispatcher.sentences import Sentence
 from dispatcher.service.session import Session
 from schemas.codec import encode
 from schemas.records import OneTimeLink, Person, SignedIn, Token
@@ -54,8 +55,8 @@ _hasher: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=
 class SignInRefused(UserError):
     """The name or the password is wrong, or there were too many tries; `wait_s` 0: another try may follow at once."""
 
-    def __init__(self, sentence: str, wait_s: float = 0.0) -> None:
-        super().__init__(sentence)
+    def __init__(self, text: str | Sentence, wait_s: float = 0.0, /, **values: Any) -> None:
+        super().__init__(text, **values)
         self.wait_s = wait_s
 
 
@@ -197,12 +198,18 @@ class Directory:
     async def add_person(self, name: str, role: str, password: str | None, *, by: str) -> None:
         """Add a person; without a password a link (`make_link`) sets one. Raises UserError, LogError."""
         if not NAME.fullmatch(name):
-            raise UserError(f'"{name}" is no name for a person: letters, digits, "_", "-", "." and "@", at most 64.')
+            raise UserError(
+                '"{name}" is no name for a person: letters, digits, "_", "-", "." and "@", at most 64.', name=name
+            )
         _check_role(role)
         async with self._changing:
             await self.catch_up()
             if name in self._people.people:
-                raise UserError(f'"{name}" is there already. Change the role: dispatcher person role {name} {role}')
+                raise UserError(
+                    '"{name}" is there already. Change the role: dispatcher person role {name} {role}',
+                    name=name,
+                    role=role,
+                )
             await self._put_person(name, role, await self._hashed(name, password), by=by, ends_sessions=True)
 
     async def set_role(self, name: str, role: str, *, by: str) -> None:
@@ -211,7 +218,7 @@ class Directory:
         async with self._changing:
             person = await self._person(name)
             if role != "admin" and self._people.is_last_admin(name):
-                raise UserError(f'"{name}" is the only administrator. Make another person one before.')
+                raise UserError('"{name}" is the only administrator. Make another person one before.', name=name)
             await self._put_person(name, role, person.password, by=by, ends_sessions=False)
 
     async def set_password(self, name: str, password: str, *, by: str) -> None:
@@ -231,7 +238,7 @@ class Directory:
         async with self._changing:
             await self._person(name)
             if self._people.is_last_admin(name):
-                raise UserError(f'"{name}" is the only administrator. Make another person one before.')
+                raise UserError('"{name}" is the only administrator. Make another person one before.', name=name)
             await self._put_person(name, "", "", by=by, ends_sessions=True)
             tokens = [each for each in self._people.tokens.values() if each.name == name and not each.revoked_ms]
             for each in tokens:
@@ -303,7 +310,9 @@ class Directory:
                 raise UserError("this link was used or is too old. Ask for another one.")
             who = found.name or name.strip()
             if not NAME.fullmatch(who):
-                raise UserError(f'"{who}" is no name for a person: letters, digits, "_", "-", "." and "@", at most 64.')
+                raise UserError(
+                    '"{who}" is no name for a person: letters, digits, "_", "-", "." and "@", at most 64.', who=who
+                )
             hashed = await self._hashed(who, password)
             role = self._people.people[who].role if found.name else "admin"
             await self._append(f"link!{found.link}", msgspec.structs.replace(found, digest=b"", at_ms=now_ms()))
@@ -315,11 +324,20 @@ class Directory:
     async def add_token(self, name: str, scopes: list[str], *, by: str, days: int | None = None) -> NewSecret:
         """Make a token for a person or a system. Its secret is not kept. Raises UserError, LogError."""
         if not NAME.fullmatch(name):
-            raise UserError(f'"{name}" is no name for a token: letters, digits, "_", "-", "." and "@", at most 64.')
+            raise UserError(
+                '"{name}" is no name for a token: letters, digits, "_", "-", "." and "@", at most 64.', name=name
+            )
         if not scopes:
-            raise UserError(f"a token without scopes may do nothing. Give some of: {', '.join(PERMISSIONS)}.")
+            raise UserError(
+                "a token without scopes may do nothing. Give some of: {permissions}.",
+                permissions=", ".join(PERMISSIONS),
+            )
         if unknown := unknown_scopes(scopes):
-            raise UserError(f"{', '.join(unknown)} is no scope. Write some of: {', '.join(PERMISSIONS)}.")
+            raise UserError(
+                "{unknown} is no scope. Write some of: {permissions}.",
+                unknown=", ".join(unknown),
+                permissions=", ".join(PERMISSIONS),
+            )
         made = _new_secret(secrets.token_hex(4), TOKEN_PREFIX, None if days is None else days * 86_400)
         record = Token(
             token=made.id,
@@ -339,7 +357,7 @@ class Directory:
             await self.catch_up()
             found = self._people.tokens.get(token)
             if found is None:
-                raise UserError(f'there is no token "{token}". See: dispatcher token list')
+                raise UserError('there is no token "{token}". See: dispatcher token list', token=token)
             if not found.revoked_ms:
                 await self._revoke(found, by)
             return _token_view(self._people.tokens[token])
@@ -351,7 +369,7 @@ class Directory:
         try:
             return self._people.people[name]
         except KeyError:
-            raise UserError(f'there is no person "{name}". See: dispatcher person list') from None
+            raise UserError('there is no person "{name}". See: dispatcher person list', name=name) from None
 
     async def _hashed(self, name: str, password: str | None) -> str:
         if password is None:
@@ -366,7 +384,7 @@ class Directory:
         name = name[:128]
         wait_s = self._throttle.wait_s(name, address, time.monotonic())
         if wait_s > 0:
-            raise SignInRefused(f"too many tries. Wait {int(wait_s) + 1} s, then try again.", wait_s)
+            raise SignInRefused("too many tries. Wait {seconds} s, then try again.", wait_s, seconds=int(wait_s) + 1)
         if self._waiting >= CHECKS_WAITING_MAX:
             raise SignInRefused("too many people sign in at this moment. Try again in a few seconds.", 3.0)
         person = self._people.people.get(name)
@@ -421,7 +439,7 @@ async def open_directory(session: Session) -> Directory:
 
 def _check_role(role: str) -> None:
     if role not in ROLES:
-        raise UserError(f'"{role}" is no role. Write one of: {", ".join(ROLES)}.')
+        raise UserError('"{role}" is no role. Write one of: {roles}.', role=role, roles=", ".join(ROLES))
 
 
 def _digest(secret: str) -> bytes:

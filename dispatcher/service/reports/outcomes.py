@@ -95,7 +95,11 @@ async def report_outcomes(session: Session, wanted: OutcomesWanted) -> OutcomeRe
         raise UserError("the time ends before it begins. Give a beginning before the end.")
     wrong = [name for name in wanted.by if name not in DIMENSIONS]
     if wrong or not wanted.by or len(set(wanted.by)) != len(wanted.by):
-        raise UserError(f'outcomes are reported by {", ".join(DIMENSIONS)}, each once, not "{",".join(wanted.by)}".')
+        raise UserError(
+            'outcomes are reported by {dimensions}, each once, not "{by}".',
+            dimensions=", ".join(DIMENSIONS),
+            by=",".join(wanted.by),
+        )
     overrides = await ported_numbers(session)
     async with session.reader() as reader:
         rows = await asyncio.to_thread(_rows, reader, wanted, overrides)

@@ -110,7 +110,12 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
     for account in wanted.top_ups:
         if account not in session.config.accounts:
             known = ", ".join(sorted(session.config.accounts)) or "none"
-            raise UserError(f'--top-up: account "{account}" is not in {session.config.path} (accounts there: {known}).')
+            raise UserError(
+                '--top-up: account "{account}" is not in {path} (accounts there: {known}).',
+                account=account,
+                path=session.config.path,
+                known=known,
+            )
     log = await session.log()
     behind = await session.behind(whole=True)
     between = {
@@ -161,7 +166,9 @@ def _check(wanted: SpendWanted) -> None:
         raise UserError("the time to report must begin before it ends: correct --from or --to.")
     wrong = [name for name in wanted.by if name not in DIMENSIONS]
     if wrong or not wanted.by or len(set(wanted.by)) != len(wanted.by):
-        raise UserError(f'--by takes {", ".join(DIMENSIONS)}, each once, not "{",".join(wanted.by)}".')
+        raise UserError(
+            '--by takes {dimensions}, each once, not "{by}".', dimensions=", ".join(DIMENSIONS), by=",".join(wanted.by)
+        )
 
 
 # --- the estimate ----------------------------------------------------------------------------------------------------
@@ -256,7 +263,11 @@ def _expected(campaign: Campaign, launched: Launched, leg: Leg, page: Page, valu
     template = parse(launched.text).of(values.names)
     parts = Personal(values, template, split_of(leg)).parts_each
     if len(parts) != count:
-        raise LogDamaged(f"batch {page.batch} of {campaign.id} has other recipients on the log than in the results.")
+        raise LogDamaged(
+            "batch {batch} of {campaign} has other recipients on the log than in the results.",
+            batch=page.batch,
+            campaign=campaign.id,
+        )
     return parts
 
 
@@ -267,7 +278,9 @@ async def _values(log: Log, page: Page) -> Values | None:
         return None if values is None else masked_values(values)
     except (LogError, BrokenBatch) as error:
         raise StoreError(
-            f"the texts of batch {page.batch} cannot be read, so its parts are unknown: {error}"
+            "the texts of batch {batch} cannot be read, so its parts are unknown: {error}",
+            batch=page.batch,
+            error=error,
         ) from error
 
 

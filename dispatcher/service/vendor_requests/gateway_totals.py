@@ -73,20 +73,24 @@ async def gateway_totals(session: Session, account: str, day: str | None = None,
 
     vendor = session.config_with([account]).account(account)
     if not isinstance(vendor, LinkVendor):
-        raise UserError(f'account "{account}": vendor {vendor.tag} has no daily totals; CMPP has.')
+        raise UserError(
+            'account "{account}": vendor {vendor} has no daily totals; CMPP has.', account=account, vendor=vendor.tag
+        )
     begin = _day(day)
     code = service.encode("utf-8", "replace")
     if len(code) > 10:
-        raise UserError(f'--service "{service}" is longer than the 10 characters of a Service_Id.')
+        raise UserError('--service "{service}" is longer than the 10 characters of a Service_Id.', service=service)
     query = pdus.Query(begin.strftime("%Y%m%d").encode(), int(bool(service)), code)
     answers = await ask(vendor, [query])
     if isinstance(answers, Verdict):
         row = vendor.codes.find(answers.code)
         what = f"{row.english} ({answers.code}); {row.advice}" if row is not None else answers.text
-        raise DispatcherError(f'account "{account}": the gateway was not asked: {what}.')
+        raise DispatcherError('account "{account}": the gateway was not asked: {what}.', account=account, what=what)
     answer = answers[0]
     if not isinstance(answer, pdus.QueryResp):
-        raise DispatcherError(f'account "{account}": the gateway did not answer the query. Try again later.')
+        raise DispatcherError(
+            'account "{account}": the gateway did not answer the query. Try again later.', account=account
+        )
     gateway = GatewayCounts(
         messages=answer.mt_messages,
         recipients=answer.mt_recipients,
@@ -108,7 +112,7 @@ def _day(day: str | None) -> datetime:
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=SHANGHAI)
     except ValueError:
-        raise UserError(f'--day "{day}" is no day. Write it as 2026-01-31.') from None
+        raise UserError('--day "{day}" is no day. Write it as 2026-01-31.', day=day) from None
 
 
 async def our_counts(log: Log, account: str, begin: datetime) -> OurCounts:

@@ -47,7 +47,11 @@ def history_of(session: Session, account: str) -> tuple[HttpVendor, HistoryLimit
     """The account's vendor and the bounds of its history. Raises UserError if it has none, and ConfigError."""
     vendor = session.config_with([account]).account(account)
     if not isinstance(vendor, HttpVendor) or vendor.history_limits is None:
-        raise UserError(f'account "{account}": vendor {vendor.tag} has no history that could be asked for.')
+        raise UserError(
+            'account "{account}": vendor {vendor} has no history that could be asked for.',
+            account=account,
+            vendor=vendor.tag,
+        )
     return vendor, vendor.history_limits
 
 

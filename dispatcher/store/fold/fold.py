@@ -362,5 +362,8 @@ def decoded(topic: str, records: Sequence[StoredRecord]) -> Iterator[Decoded]:
             yield stored, None
         except codec.NewerRecord as error:
             raise LogNewer(
-                f"{topic}: record {stored.offset} was written by a newer release ({error}); update this dispatcher"
+                "{topic}: record {offset} was written by a newer release ({error}); update this dispatcher",
+                topic=topic,
+                offset=stored.offset,
+                error=error,
             ) from error

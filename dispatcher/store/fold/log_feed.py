@@ -89,8 +89,10 @@ class Joining:
         offsets = self.offsets()
         if any(offsets[place] > end for place, end in ends.items()):
             raise OtherLog(
-                f"the store {self._store.url} was made from another log than {self._log.url}: it has read further than "
-                "that log goes. Name the right one in the configuration, or: dispatcher store rebuild"
+                "the store {store} was made from another log than {log}: it has read further than "
+                "that log goes. Name the right one in the configuration, or: dispatcher store rebuild",
+                store=self._store.url,
+                log=self._log.url,
             )
         total = sum(max(0, end - offsets[place]) for place, end in ends.items())
         for stage in stages:
@@ -192,7 +194,11 @@ class Joining:
             while (at := records[-1].offset + 1 if records else self._store.offsets()[place]) <= offset:
                 found = await self._log.read(*place, at, records_max=READ_RECORDS_MAX)
                 if not found:
-                    raise LogDamaged(f"lanes/{partition} ends before offset {offset}, which moved jobs name")
+                    raise LogDamaged(
+                        "lanes/{partition} ends before offset {offset}, which moved jobs name",
+                        partition=partition,
+                        offset=offset,
+                    )
                 records.extend(found)
             more[place] = records
         return more

@@ -177,7 +177,12 @@ class FoldingStore:
             run()
             for (topic, partition), after in moves.items():
                 if not self._tables.advance(topic, partition, self._offsets.get((topic, partition), 0), after):
-                    raise Overtaken(f"another process folds {topic}/{partition} into the store {self.url} too")
+                    raise Overtaken(
+                        "another process folds {topic}/{partition} into the store {url} too",
+                        topic=topic,
+                        partition=partition,
+                        url=self.url,
+                    )
 
         self._write(run_and_move)
         self._offsets.update(moves)

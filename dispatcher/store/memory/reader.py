@@ -73,7 +73,7 @@ class MemoryReader:
     @property
     def _kept(self) -> Kept:
         if not self._open:
-            raise StoreError(f"the reader of the store {self.url} is closed")
+            raise StoreError("the reader of the store {url} is closed", url=self.url)
         return self._memory.committed
 
     # --- campaigns ---------------------------------------------------------------------------------------------------

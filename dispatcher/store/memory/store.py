@@ -35,7 +35,7 @@ class MemoryTransactions:
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         if not self._open:
-            raise StoreError(f"the store {self.url} is closed")
+            raise StoreError("the store {url} is closed", url=self.url)
         yield
 
     def close(self) -> None:
@@ -46,6 +46,6 @@ class MemoryTransactions:
 def open_memory(memory: Memory, *, emits: bool, bounds: Bounds = DEFAULT_BOUNDS) -> FoldingStore:
     """Open this store for writing. Raises StoreBusy while another has it open."""
     if memory.writer:
-        raise StoreBusy(f"the store memory:{memory.name} is being written already")
+        raise StoreBusy("the store memory:{name} is being written already", name=memory.name)
     memory.writer = True
     return FoldingStore(MemoryTables(memory, bounds), MemoryTransactions(memory), emits=emits)

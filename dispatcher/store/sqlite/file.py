@@ -253,7 +253,9 @@ def _tables(connection: sqlite3.Connection) -> int:
 
 def _check_name(path: Path) -> None:
     if path.is_dir():
-        raise ConfigError(f"the store {path} is a folder; give a file name in it, such as sqlite:{path}/results.db")
+        raise ConfigError(
+            "the store {path} is a folder; give a file name in it, such as sqlite:{path}/results.db", path=path
+        )
 
 
 def lock(path: Path) -> IO[str]:
@@ -272,7 +274,9 @@ def lock(path: Path) -> IO[str]:
         file.seek(0)
         holder = file.read().strip() or "unknown"
         file.close()
-        raise StoreBusy(f"the store {path} is being written by another process (pid {holder})") from None
+        raise StoreBusy(
+            "the store {path} is being written by another process (pid {holder})", path=path, holder=holder
+        ) from None
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -380,7 +384,7 @@ def _upgrade_unwritten(path: Path) -> None:
     try:
         held = lock(path)
     except StoreBusy as error:
-        raise StoreError(f"{error}, of an earlier release: restart that one first") from None
+        raise StoreError("{error}, of an earlier release: restart that one first", error=error) from None
     with contextlib.closing(held), contextlib.closing(_connect(f"file:{quote(str(path))}?mode=rw")) as writer:
         _upgrade(writer)
 
@@ -396,23 +400,39 @@ def mapped(error: sqlite3.Error | OSError, path: Path) -> StoreError:
     """Our error for theirs: one sentence that says what to do."""
     rebuild = "`dispatcher store rebuild` makes a new one from the log"
     if isinstance(error, OSError):
-        return StoreError(f"the store {path} cannot be opened: {error.strerror or error}")
+        return StoreError("the store {path} cannot be opened: {reason}", path=path, reason=error.strerror or error)
     code = getattr(error, "sqlite_errorcode", 0) or 0
     match code & 0xFF:
         case sqlite3.SQLITE_CORRUPT:
-            return StoreError(f"the store {path} is damaged ({error}); {rebuild}")
+            return StoreError(
+                "the store {path} is damaged ({error}); {rebuild}", path=path, error=error, rebuild=rebuild
+            )
         case sqlite3.SQLITE_NOTADB:
-            return StoreError(f"{path} is no store, or its first page is damaged; name another file, or: {rebuild}")
+            return StoreError(
+                "{path} is no store, or its first page is damaged; name another file, or: {rebuild}",
+                path=path,
+                rebuild=rebuild,
+            )
         case sqlite3.SQLITE_FULL:
-            return StoreError(f"the disk of the store {path} is full, nothing was written; make room, nothing is lost")
+            return StoreError(
+                "the disk of the store {path} is full, nothing was written; make room, nothing is lost", path=path
+            )
         case sqlite3.SQLITE_IOERR:
-            return StoreError(f"the store {path} cannot be read or written ({error}); make room or check the disk")
+            return StoreError(
+                "the store {path} cannot be read or written ({error}); make room or check the disk",
+                path=path,
+                error=error,
+            )
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreError(f"the store {path} was locked too long by another process; try again")
+            return StoreError("the store {path} was locked too long by another process; try again", path=path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_AUTH:
-            return StoreError(f"the store {path} cannot be opened ({error}); check the rights of file and folder")
+            return StoreError(
+                "the store {path} cannot be opened ({error}); check the rights of file and folder",
+                path=path,
+                error=error,
+            )
         case _:
-            return StoreError(f"the store {path} failed: {error}")
+            return StoreError("the store {path} failed: {error}", path=path, error=error)
 
 
 def _connect(uri: str) -> sqlite3.Connection:
@@ -425,9 +445,12 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise ConfigError(f"{path} is a database of another program; name another file in [store] url")
+        raise ConfigError("{path} is a database of another program; name another file in [store] url", path=path)
     if version != VERSION:
         raise StoreError(
-            f"the store {path} has format {version}, this release uses {VERSION}; "
-            "`dispatcher store rebuild` makes a new one from the log"
+            "the store {path} has format {version}, this release uses {known}; "
+            "`dispatcher store rebuild` makes a new one from the log",
+            path=path,
+            version=version,
+            known=VERSION,
         )

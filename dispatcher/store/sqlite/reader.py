@@ -270,7 +270,9 @@ class SqliteReader:
         except sqlite3.Error as error:
             raise sqlite_file.mapped(error, self._path) from error
         except (codec.BrokenRecord, codec.NewerRecord, msgspec.MsgspecError) as error:
-            raise StoreError(f"the store {self._path} holds a record that cannot be read: {error}") from error
+            raise StoreError(
+                "the store {path} holds a record that cannot be read: {error}", path=self._path, error=error
+            ) from error
 
 
 _OF_CAMPAIGN: Final = "FROM batches b JOIN campaigns c ON c.id = b.campaign AND c.attempt = b.attempt WHERE c.id = ?"

@@ -55,7 +55,9 @@ async def _held(path: Path) -> IO[str]:
             return lock(path)
         except StoreBusy as error:
             if time.monotonic() >= give_up_s:
-                raise UserError(f"{error}. Stop the dispatcher (role results) first, then rebuild.") from error
+                raise UserError(
+                    "{error}. Stop the dispatcher (role results) first, then rebuild.", error=error
+                ) from error
         await asyncio.sleep(ASK_AGAIN_S)
 
 

@@ -181,7 +181,9 @@ def recharge(
     """Add `fee` (the platform's unit, such as yuan) to the account `target`, or deduct it. Raises InputError."""
     _check_account(target)
     if not 1 <= fee <= FEE_MAX:
-        raise InputError(f"the fee must be a whole number from 1 to {FEE_MAX:,}; to take money away add --deduct.")
+        raise InputError(
+            "the fee must be a whole number from 1 to {max:,}; to take money away add --deduct.", max=FEE_MAX
+        )
     if product and not re.fullmatch(r"\w+", product, re.ASCII):
         raise InputError("--product takes one product id: letters and digits.")
     order = [("fee", str(fee)), ("type", "2" if deduct else "1"), *([("productid", product)] if product else [])]
@@ -274,7 +276,9 @@ def _secrets(agent: Agent, form: list[tuple[str, str]]) -> tuple[str, ...]:
 def _check_account(target: str) -> None:
     if not _ACCOUNT.fullmatch(target) or len(target) > ACCOUNT_CHARS_MAX:
         raise InputError(
-            f"an account's name has 1 to {ACCOUNT_CHARS_MAX} characters and no blanks; {target!r} does not fit."
+            "an account's name has 1 to {max} characters and no blanks; {target!r} does not fit.",
+            max=ACCOUNT_CHARS_MAX,
+            target=target,
         )
 
 

@@ -182,8 +182,9 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
         for placeholder in self._placeholders():
             if placeholder in template.plain:
                 raise TextError(
-                    f'the text holds "{placeholder}", which this vendor takes for a placeholder. Write it otherwise, '
-                    "or set variable_sms = false for this account."
+                    'the text holds "{placeholder}", which this vendor takes for a placeholder. Write it otherwise, '
+                    "or set variable_sms = false for this account.",
+                    placeholder=placeholder,
                 )
         return self._form(template.marked(self.variable_placeholder), message, "params")
 
@@ -203,7 +204,11 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
     def _form(self, text: str, message: Message, last: str) -> bytes:
         check_length(text, self.text_chars_max, ", or raise text_chars_max if the contract allows it")
         if odd := not_carried(text, "utf-8"):
-            raise TextError(f"character {odd.position} of the text is broken ({odd.character!r}). Type it again.")
+            raise TextError(
+                "character {position} of the text is broken ({character!r}). Type it again.",
+                position=odd.position,
+                character=odd.character,
+            )
         extno, product = self.extno, self.product
         for name, value in message.options.items():
             if name == "extno":
@@ -213,7 +218,11 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
             elif name == "product":
                 product = value
             else:
-                raise TextError(f'{self.tag} has no option "{name}" (it has extno and product). Leave it out.')
+                raise TextError(
+                    '{vendor} has no option "{name}" (it has extno and product). Leave it out.',
+                    vendor=self.tag,
+                    name=name,
+                )
         form = [
             ("account", self.account),
             ("pswd", self.pswd),

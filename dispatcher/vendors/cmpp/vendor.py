@@ -175,14 +175,22 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
                 times[name] = _time(name, value)
             else:
                 known = ", ".join([self.extension, *_TIME_OPTIONS])
-                raise TextError(f'cmpp has no option "{name}" (it has {known}). Leave it out.')
+                raise TextError('cmpp has no option "{name}" (it has {known}). Leave it out.', name=name, known=known)
         msg_fmt = format_of(text, self.coding)
         if odd := not_carried(text, CHARSETS[msg_fmt]):
-            raise TextError(f"character {odd.position} of the text is broken ({odd.character!r}). Type it again.")
+            raise TextError(
+                "character {position} of the text is broken ({character!r}). Type it again.",
+                position=odd.position,
+                character=odd.character,
+            )
         parts = split(text, msg_fmt, self.ascii_bytes_max)
         count = parts.parts if isinstance(parts, TooLong) else len(parts)
         if isinstance(parts, TooLong) or count > self.parts_max:
-            raise TextError(f"the text has {count} parts, this account takes {self.parts_max} (parts_max). Shorten it.")
+            raise TextError(
+                "the text has {count} parts, this account takes {max} (parts_max). Shorten it.",
+                count=count,
+                max=self.parts_max,
+            )
         first = Submit(
             pk_total=count,
             registered_delivery=self.registered_delivery,
@@ -261,7 +269,12 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
         if _DIGITS.fullmatch(value) and len(self.src_id) + len(value) <= SRC_ID_BYTES_MAX:
             return value
         most = SRC_ID_BYTES_MAX - len(self.src_id)
-        raise TextError(f"{self.extension} must be 1 to {most} digits: with src_id it has at most {SRC_ID_BYTES_MAX}.")
+        raise TextError(
+            "{extension} must be 1 to {most} digits: with src_id it has at most {max}.",
+            extension=self.extension,
+            most=most,
+            max=SRC_ID_BYTES_MAX,
+        )
 
 
 def _may_be_about_a_number(result: int) -> bool:
@@ -274,7 +287,11 @@ def _may_be_about_a_number(result: int) -> bool:
 def _time(option: str, value: str) -> bytes:
     """The field of a campaign's time. Raises TextError."""
     if len(value) != 14 or not forms.time_s(value.encode("utf-8", "replace")):
-        raise TextError(f'{option} "{value}" is no time. Write YYYYMMDDhhmmss, Shanghai time, as 20300101080000.')
+        raise TextError(
+            '{option} "{value}" is no time. Write YYYYMMDDhhmmss, Shanghai time, as 20300101080000.',
+            option=option,
+            value=value,
+        )
     return f"{value[2:]}{UTC_8}".encode()
 
 

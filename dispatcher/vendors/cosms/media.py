@@ -45,23 +45,33 @@ def check_wap(text: str) -> None:
     if not _URL.fullmatch(url):
         raise TextError("the URL of a WAP push must begin with http:// or https:// and be ASCII without blanks.")
     if lost := not_carried(title, "gbk"):
-        raise TextError(f"GBK cannot carry {lost.character!r} in the title of the WAP push. Replace it.")
+        raise TextError(
+            "GBK cannot carry {character!r} in the title of the WAP push. Replace it.", character=lost.character
+        )
     title_bytes = len(title.encode("gbk"))
     if title_bytes > WAP_TITLE_BYTES_MAX:
         raise TextError(
-            f"the title of the WAP push has {title_bytes} bytes, at most {WAP_TITLE_BYTES_MAX} are allowed "
-            "(a Chinese character has 2). Shorten it."
+            "the title of the WAP push has {title_bytes} bytes, at most {max} are allowed "
+            "(a Chinese character has 2). Shorten it.",
+            title_bytes=title_bytes,
+            max=WAP_TITLE_BYTES_MAX,
         )
     weight = sum(2 if character.isascii() else 6 * units(character) for character in title)
     weight += 2 * (1 + len(url.removeprefix("http://")))
     if weight > WAP_WEIGHT_MAX:
         raise TextError(
-            f"the WAP push weighs {weight}, at most {WAP_WEIGHT_MAX} is allowed (2 for an ASCII character, 6 for any "
-            "other, http:// is free). Shorten it."
+            "the WAP push weighs {weight}, at most {max} is allowed (2 for an ASCII character, 6 for any "
+            "other, http:// is free). Shorten it.",
+            weight=weight,
+            max=WAP_WEIGHT_MAX,
         )
     size = title_bytes + 1 + len(url)
     if size > WAP_BYTES_MAX:
-        raise TextError(f"the WAP push has {size} bytes, at most {WAP_BYTES_MAX} are allowed. Shorten the URL.")
+        raise TextError(
+            "the WAP push has {size} bytes, at most {max} are allowed. Shorten the URL.",
+            size=size,
+            max=WAP_BYTES_MAX,
+        )
 
 
 # --- multimedia messages ---------------------------------------------------------------------------------------------
@@ -90,23 +100,34 @@ def frames(names: Collection[str]) -> list[Frame]:
     Raises TextError for a name without a frame, two durations of one frame, no files or more than FILES_MAX.
     """
     if not 1 <= len(names) <= FILES_MAX:
-        raise TextError(f"the folder of the frames has {len(names)} files; 1 to {FILES_MAX} are needed.")
+        raise TextError(
+            "the folder of the frames has {count} files; 1 to {max} are needed.",
+            count=len(names),
+            max=FILES_MAX,
+        )
     found: dict[int, list[str]] = {}
     seconds: dict[int, int] = {}
     for name in sorted(names):
         read = _NAME.fullmatch(name)
         if not read or not int(read[1]):
             raise TextError(
-                f'"{name}" is no part of a frame. Name files (jpg, txt and mid) by their frame: 1.jpg, 1.txt, 2.mid; '
-                "and 2@12s.jpg to show frame 2 for 12 seconds."
+                '"{name}" is no part of a frame. Name files (jpg, txt and mid) by their frame: 1.jpg, 1.txt, 2.mid; '
+                "and 2@12s.jpg to show frame 2 for 12 seconds.",
+                name=name,
             )
         found.setdefault(int(read[1]), []).append(name)
         if read[2] and seconds.setdefault(int(read[1]), int(read[2])) != int(read[2]):
             raise TextError(
-                f'"{name}" shows frame {int(read[1])} for another time than a file before it. Name it once.'
+                '"{name}" shows frame {frame} for another time than a file before it. Name it once.',
+                name=name,
+                frame=int(read[1]),
             )
         if read[2] and not int(read[2]):
-            raise TextError(f'"{name}" shows its frame for no time. Write 1 to {SECONDS_MAX} seconds.')
+            raise TextError(
+                '"{name}" shows its frame for no time. Write 1 to {max} seconds.',
+                name=name,
+                max=SECONDS_MAX,
+            )
     return [Frame(tuple(found[number]), seconds.get(number)) for number in sorted(found)]
 
 

@@ -153,7 +153,10 @@ class Cosms(HttpVendor, frozen=True, kw_only=True, tag="cosms"):
         for name, value in (("the text", text), *options.items()):
             if broken := not_carried(value, "utf-8"):
                 raise TextError(
-                    f"character {broken.position} of {name} is broken ({broken.character!r}). Type it again."
+                    "character {position} of {name} is broken ({character!r}). Type it again.",
+                    position=broken.position,
+                    name=name,
+                    character=broken.character,
                 )
         msg_format, charset = charset_of(text, *options.values())
         link = ""
@@ -182,7 +185,9 @@ class Cosms(HttpVendor, frozen=True, kw_only=True, tag="cosms"):
         for given, value in message.options.items():
             name = spelt.get(given.replace("_", "").lower(), "")
             if not name:
-                raise TextError(f'cosms has no option "{given}" (it has {", ".join(found)}). Leave it out.')
+                raise TextError(
+                    'cosms has no option "{given}" (it has {known}). Leave it out.', given=given, known=", ".join(found)
+                )
             if name == "mms_title" and message.kind != "mms":
                 raise TextError("mms_title is for multimedia messages (--kind mms). Leave it out.")
             found[name] = value
@@ -263,7 +268,9 @@ class Cosms(HttpVendor, frozen=True, kw_only=True, tag="cosms"):
         size = sum(map(len, files.values()))
         if size > media.RESOURCES_BYTES_MAX:
             raise TextError(
-                f"the files have {size} bytes, at most {media.RESOURCES_BYTES_MAX} can be sent. Shrink them."
+                "the files have {size} bytes, at most {max} can be sent. Shrink them.",
+                size=size,
+                max=media.RESOURCES_BYTES_MAX,
             )
         return calls.publish(self._login, files, shown)
 

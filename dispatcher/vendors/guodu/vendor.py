@@ -140,7 +140,11 @@ class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
         text = message.text
         check_length(text, self.text_chars_max)
         if odd := not_carried(text, "utf-8"):
-            raise TextError(f"character {odd.position} of the text is broken ({odd.character!r}). Type it again.")
+            raise TextError(
+                "character {position} of the text is broken ({character!r}). Type it again.",
+                position=odd.position,
+                character=odd.character,
+            )
         append_id, send_time = self.append_id, ""
         for name, value in message.options.items():
             if name == "append_id":
@@ -150,11 +154,14 @@ class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
             elif name == "send_time":
                 if len(value) != 14 or not forms.time_s(value.encode("utf-8", "replace")):
                     raise TextError(
-                        f'send_time "{value}" is no time. Write YYYYMMDDhhmmss, Shanghai time, as 20300101080000.'
+                        'send_time "{value}" is no time. Write YYYYMMDDhhmmss, Shanghai time, as 20300101080000.',
+                        value=value,
                     )
                 send_time = value
             else:
-                raise TextError(f'guodu has no option "{name}" (it has append_id and send_time). Leave it out.')
+                raise TextError(
+                    'guodu has no option "{name}" (it has append_id and send_time). Leave it out.', name=name
+                )
         fields = {
             "OperID": self.oper_id,
             "OperPass": self.oper_pass,

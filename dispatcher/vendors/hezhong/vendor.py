@@ -133,14 +133,20 @@ class Hezhong(HttpVendor, frozen=True, kw_only=True, tag="hezhong"):
         lost = not_carried(text, CHARSET)
         if lost and not self.utf8:
             raise TextError(
-                f"GBK cannot carry {lost.character!r}, character {lost.position} of the text. Replace it, or set "
-                "utf8 = true if the vendor takes UTF-8."
+                "GBK cannot carry {character!r}, character {position} of the text. Replace it, or set "
+                "utf8 = true if the vendor takes UTF-8.",
+                character=lost.character,
+                position=lost.position,
             )
         if broken := not_carried(text, "utf-8"):
-            raise TextError(f"character {broken.position} of the text is broken ({broken.character!r}). Type it again.")
+            raise TextError(
+                "character {position} of the text is broken ({character!r}). Type it again.",
+                position=broken.position,
+                character=broken.character,
+            )
         for name, value in message.options.items():
             if name != "sub":
-                raise TextError(f'hezhong has no option "{name}" (it has sub). Leave it out.')
+                raise TextError('hezhong has no option "{name}" (it has sub). Leave it out.', name=name)
             if wrong := self._wrong_sub(value):
                 raise TextError(wrong)
             sub = value

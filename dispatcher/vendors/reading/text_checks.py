@@ -13,6 +13,9 @@ def check_length(text: str, chars_max: int, cure: str = "") -> None:
     length = units(text)
     if length > chars_max:
         raise TextError(
-            f"the text has {length} characters, this account takes {chars_max}. "
-            f"Shorten it by {length - chars_max}{cure}."
+            "the text has {length} characters, this account takes {max}. Shorten it by {over}{cure}.",
+            length=length,
+            max=chars_max,
+            over=length - chars_max,
+            cure=cure,
         )

@@ -151,6 +151,11 @@ def refused(finding: ContentFinding, accounts: Mapping[str, Vendor]) -> TextErro
     name = finding.accounts[0]
     meaning = accounts[name].codes.meaning(finding.code)
     return TextError(
-        f'account "{name}": {finding.says}, so the vendor refuses it (code {finding.code}: {meaning}). '
-        f"{finding.change[0].upper()}{finding.change[1:]}."
+        'account "{name}": {says}, so the vendor refuses it (code {code}: {meaning}). {upper}{change}.',
+        name=name,
+        says=finding.says,
+        code=finding.code,
+        meaning=meaning,
+        upper=finding.change[0].upper(),
+        change=finding.change[1:],
     )

@@ -106,9 +106,9 @@ class Read(msgspec.Struct, frozen=True, tag=True):
 
 
 class ListMistake(msgspec.Struct, frozen=True, tag=True):
-    """The list cannot be used: one sentence. `empty`: there is nothing in it. `sheets`: those of a workbook."""
+    """The list cannot be used: a sentence as JSON. `empty`: there is nothing in it. `sheets`: those of a workbook."""
 
-    message: str
+    sentence: dict[str, Any]
     empty: bool = False
     sheets: tuple[str, ...] = ()
 

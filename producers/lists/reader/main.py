@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dispatcher.errors import EmptyInput, InputError
+from dispatcher.sentences import Sentence
 from producers.lists.file_kinds import START_BYTES
 from producers.lists.files import open_file
 from producers.lists.reader.blocks import (
@@ -68,18 +69,20 @@ def answer(connection: Connection, request: Request, descriptor: int) -> None:
     except (OSError, EOFError):
         raise
     except EmptyInput as error:
-        connection.send(ListMistake(str(error), empty=True))
+        connection.send(ListMistake(error.sentence.as_json(), empty=True))
     except InputError as error:
-        connection.send(ListMistake(str(error), sheets=error.sheets))
+        connection.send(ListMistake(error.sentence.as_json(), sheets=error.sheets))
     except MemoryError:
-        connection.send(ListMistake(out_of_memory(request.label)))
+        connection.send(ListMistake(out_of_memory(request.label).as_json()))
     except BaseException as error:  # a panic of a library is no Exception
         said = (str(error).strip().split("\n") or [""])[0][:ERROR_CHARS_MAX]
-        connection.send(
-            ListMistake(
-                f"{request.label} is damaged and cannot be read ({type(error).__name__}: {said}). Save it again."
-            )
+        mistake = Sentence(
+            "{label} is damaged and cannot be read ({kind}: {reason}). Save it again.",
+            label=request.label,
+            kind=type(error).__name__,
+            reason=said,
         )
+        connection.send(ListMistake(mistake.as_json()))
 
 
 def _read(connection: Connection, stream: io.BufferedReader[Any], request: Request) -> None:

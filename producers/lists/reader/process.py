@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from dispatcher.errors import EmptyInput, InputError
+from dispatcher.sentences import Sentence
 
 if TYPE_CHECKING:
     from producers.lists.reader.blocks import Found, ListBlock, ListMistake, Read, Reading
@@ -53,7 +54,9 @@ class ReaderProcess:
             )
         except OSError as error:
             ours.close()
-            raise InputError(f"no process can be started to read the list in ({error.strerror}).") from error
+            raise InputError(
+                "no process can be started to read the list in ({reason}).", reason=error.strerror
+            ) from error
         finally:
             theirs.close()
         self._socket = ours
@@ -111,7 +114,9 @@ class ReaderProcess:
         if self._process.returncode == -signal.SIGPROF:
             minutes = SECONDS_MAX // 60
             return InputError(
-                f"{self._label} takes more than {minutes} minutes to read. Save it again as CSV, or divide it."
+                "{label} takes more than {minutes} minutes to read. Save it again as CSV, or divide it.",
+                label=self._label,
+                minutes=minutes,
             )
         return InputError(out_of_memory(self._label))
 
@@ -164,13 +169,17 @@ def spooled(content: bytes) -> int:
     return descriptor
 
 
-def out_of_memory(label: str) -> str:
+def out_of_memory(label: str) -> Sentence:
     """What to say of a list that takes more memory than it may."""
-    limit = f"{MEMORY_BYTES_MAX >> 30} GiB"
-    return f"{label} is damaged, or takes more than {limit} to read. Save it again as CSV, or divide it."
+    return Sentence(
+        "{label} is damaged, or takes more than {limit} to read. Save it again as CSV, or divide it.",
+        label=label,
+        limit=f"{MEMORY_BYTES_MAX >> 30} GiB",
+    )
 
 
 def _refused(mistake: ListMistake) -> InputError:
-    error = EmptyInput(mistake.message) if mistake.empty else InputError(mistake.message)
+    sentence = Sentence.of_json(mistake.sentence)
+    error = EmptyInput(sentence) if mistake.empty else InputError(sentence)
     error.sheets = mistake.sheets
     return error

@@ -152,7 +152,7 @@ def _by_pattern(parts: Iterator[bytes], letters: set[str] | None) -> Iterator[Ch
         cut = block.rfind(b"</row>") + len(b"</row>")
         if cut < len(b"</row>"):
             if len(block) > ROW_BYTES_MAX:
-                raise Damaged(f"one of its rows is over {ROW_BYTES_MAX >> 20} MiB")
+                raise Damaged("one of its rows is over {max} MiB", max=ROW_BYTES_MAX >> 20)
             rest = block
             continue
         yield _matched(block[:cut].decode(), letters)
@@ -277,7 +277,7 @@ class _Reader:
     def _begin_cell(self, attributes: dict[str, str]) -> None:
         place = _PLACE.fullmatch(attributes.get("r", ""))
         if "r" in attributes and place is None:
-            raise Damaged(f'it has a cell "{attributes["r"][:20]}", which no sheet has')
+            raise Damaged('it has a cell "{cell}", which no sheet has', cell=attributes["r"][:20])
         self._column = column_of(place[1]) + 1 if place else self._column + 1
         self._row = int(place[2]) if place else self._row
         self._attributes = f' s="{attributes.get("s", "")}" t="{attributes.get("t", "n")}"'
@@ -314,5 +314,5 @@ _PLACE: Final = re.compile(r"\$?([A-Z]{1,3})\$?([1-9]\d{0,6})")
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 7):
-        raise Damaged(f'it has a row or column "{text[:20]}", which no sheet has')
+        raise Damaged('it has a row or column "{text}", which no sheet has', text=text[:20])
     return int(text)

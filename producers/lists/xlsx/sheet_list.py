@@ -101,12 +101,26 @@ class SheetList:
             try:
                 return self._look_at(sheet)
             except EmptyInput:
-                raise InputError(f'{self.label}: sheet "{sheet.name}" is empty. {self._sheets_there_are()}') from None
+                raise InputError(
+                    '{label}: sheet "{sheet}" is empty. {there}',
+                    label=self.label,
+                    sheet=sheet.name,
+                    there=self._sheets_there_are(),
+                ) from None
         visible = [sheet for sheet in sheets if not sheet.hidden]
         if not visible:
-            raise InputError(f"{self.label}: all its sheets are hidden. {self._sheets_there_are()}")
+            raise InputError(
+                "{label}: all its sheets are hidden. {there}",
+                label=self.label,
+                there=self._sheets_there_are(),
+            )
         if len(visible) > SHEETS_MAX:
-            raise InputError(f"{self.label} has {len(visible):,} sheets. {self._sheets_there_are()}")
+            raise InputError(
+                "{label} has {count:,} sheets. {there}",
+                label=self.label,
+                count=len(visible),
+                there=self._sheets_there_are(),
+            )
         found: list[_Found] = []
         refused: list[tuple[Sheet, InputError]] = []
         for sheet in visible:
@@ -131,14 +145,25 @@ class SheetList:
         """Why none of several sheets can be taken."""
         if not found and not refused:
             if any(sheet.hidden for sheet in self._book.sheets):
-                return InputError(f"{self.label}: its visible sheets are empty. {self._sheets_there_are()}")
-            return EmptyInput(f"{self.label} is empty. Give a list with one phone number a row.")
+                return InputError(
+                    "{label}: its visible sheets are empty. {there}",
+                    label=self.label,
+                    there=self._sheets_there_are(),
+                )
+            return EmptyInput("{label} is empty. Give a list with one phone number a row.", label=self.label)
         if len(lists) > 1 and not refused:
             names = ", ".join(f'"{each.sheet.name}"' for each in lists)
-            return InputError(f"{self.label}: sheets {names} all hold phone numbers. Say which with --sheet.")
+            return InputError(
+                "{label}: sheets {names} all hold phone numbers. Say which with --sheet.", label=self.label, names=names
+            )
         reasons = [f'sheet "{each.sheet.name}" holds {"" if each in lists else "no "}phone numbers' for each in found]
         reasons += [f'sheet "{sheet.name}": {_reason(self.label, error)}' for sheet, error in refused]
-        return InputError(f"{self.label}: {'; '.join(reasons)}. {self._sheets_there_are()}")
+        return InputError(
+            "{label}: {reasons}. {there}",
+            label=self.label,
+            reasons="; ".join(reasons),
+            there=self._sheets_there_are(),
+        )
 
     def _sheets_there_are(self) -> str:
         names = [
@@ -158,7 +183,12 @@ class SheetList:
             place = int(wanted)
             if 1 <= place <= len(sheets):
                 return sheets[place - 1]
-        raise InputError(f'{self.label} has no sheet "{wanted}". {self._sheets_there_are()}')
+        raise InputError(
+            '{label} has no sheet "{wanted}". {there}',
+            label=self.label,
+            wanted=wanted,
+            there=self._sheets_there_are(),
+        )
 
     def _look_at(self, sheet: Sheet) -> _Found:
         """The phone column of a sheet. Raises InputError."""
@@ -208,7 +238,7 @@ class SheetList:
         for chunk in chunks_of(self._book, self._sheet, set(wanted)):
             last = chunk.end
             if last > ROWS_MAX:
-                raise Damaged(f"it has a row {last:,}, and a sheet ends at {ROWS_MAX:,}")
+                raise Damaged("it has a row {last:,}, and a sheet ends at {max:,}", last=last, max=ROWS_MAX)
             if last < next_row:
                 continue
             cells = _by_column(chunk)
@@ -305,8 +335,10 @@ class SheetList:
 
     def _unreadable(self, error: Exception) -> InputError:
         return InputError(
-            f"{self.label} is not a readable workbook ({error}). "
-            "Open it in a spreadsheet and save it again as XLSX, or as CSV."
+            "{label} is not a readable workbook ({error}). "
+            "Open it in a spreadsheet and save it again as XLSX, or as CSV.",
+            label=self.label,
+            error=error,
         )
 
 
@@ -351,7 +383,7 @@ def _by_column(chunk: Chunk) -> dict[int, pl.DataFrame]:
         column_of(str(letters)): part for (letters,), part in chunk.cells.partition_by("column", as_dict=True).items()
     }
     if found and max(found) >= COLUMNS_MAX:
-        raise Damaged(f"it has a column beyond the {COLUMNS_MAX:,} of a sheet")
+        raise Damaged("it has a column beyond the {max:,} of a sheet", max=COLUMNS_MAX)
     return found
 
 

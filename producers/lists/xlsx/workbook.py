@@ -50,10 +50,10 @@ class Workbook:
         try:
             self._zip: Final = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, struct_error) as error:
-            raise Damaged(f"its ZIP directory cannot be read: {error}") from error
+            raise Damaged("its ZIP directory cannot be read: {error}", error=error) from error
         names = self._zip.namelist()
         if len(names) > PARTS_MAX:
-            raise Damaged(f"it has {len(names):,} parts, over {PARTS_MAX:,}")
+            raise Damaged("it has {count:,} parts, over {max:,}", count=len(names), max=PARTS_MAX)
         encrypted = any(member.flag_bits & 1 for member in self._zip.infolist())
         check_archive(names, encrypted=encrypted, label=label)
         self._names: Final = {name.casefold().lstrip("/"): name for name in names}
@@ -137,7 +137,7 @@ class Workbook:
                 while chunk := stream.read(CHUNK_BYTES):
                     whole += len(chunk)
                     if whole > bytes_max:
-                        raise Damaged(f"its part {part} is over {bytes_max >> 20:,} MiB unpacked")
+                        raise Damaged("its part {part} is over {max:,} MiB unpacked", part=part, max=bytes_max >> 20)
                     yield chunk
         except (
             zipfile.BadZipFile,
@@ -148,7 +148,7 @@ class Workbook:
             NotImplementedError,
             RuntimeError,
         ) as error:
-            raise Damaged(f"its part {part} cannot be unpacked: {error}") from error
+            raise Damaged("its part {part} cannot be unpacked: {error}", part=part, error=error) from error
 
     def _has(self, part: str) -> bool:
         return part.casefold() in self._names
@@ -156,7 +156,7 @@ class Workbook:
     def _open(self, part: str) -> IO[bytes]:
         name = self._names.get(part.casefold())
         if name is None:
-            raise Damaged(f"its part {part} is missing")
+            raise Damaged("its part {part} is missing", part=part)
         return self._zip.open(name)
 
     def _relations(self, part: str, folder: str) -> dict[str, tuple[str, str]]:
@@ -215,7 +215,7 @@ def parsed(
         parser.Parse(b"", True)
         yield
     except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: an encoding that expat cannot read
-        raise Damaged(f"its XML is broken ({error})") from error
+        raise Damaged("its XML is broken ({error})", error=error) from error
 
 
 def unescaped(text: str) -> str:

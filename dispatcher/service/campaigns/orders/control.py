@@ -191,7 +191,7 @@ async def weigh_campaign(
     is cancelled, the weight is out of bounds), LogError.
     """
     if weight is not None and not 1 <= weight <= WEIGHT_MAX:
-        raise UserError(f"the weight {weight} must be 1 to {WEIGHT_MAX}.")
+        raise UserError("the weight {weight} must be 1 to {max}.", weight=weight, max=WEIGHT_MAX)
     known = await before_control(session, campaign)
     before = known.now
     if before.cancelled:
@@ -216,12 +216,14 @@ async def budget_campaign(session: Session, campaign: str, budget: str, *, by: s
     try:
         amount = micro_yuan(budget)
     except ValueError as error:
-        raise UserError(f"{error}.") from error
+        raise UserError("{error}.", error=error) from error
     known = (await before_control(session, campaign)).now
     if known.cancelled:
         raise final(campaign)
     if known.budget is None:
-        raise Conflict(f'campaign "{campaign}" was launched without a budget, so its costs are not limited.')
+        raise Conflict(
+            'campaign "{campaign}" was launched without a budget, so its costs are not limited.', campaign=campaign
+        )
     was = known.budget.amount
     if amount != was:
         record = Budgeted(campaign=campaign, budget=amount, at_ms=now_ms(), by=by or os_user())
@@ -240,7 +242,9 @@ async def fail_back_campaign(session: Session, campaign: str, *, on: bool = True
     if known.cancelled:
         raise final(campaign)
     if known.launched is None or not known.launched.failover_after_ms:
-        raise Conflict(f'campaign "{campaign}" was launched by a route without failover_after_s: nobody moves.')
+        raise Conflict(
+            'campaign "{campaign}" was launched by a route without failover_after_s: nobody moves.', campaign=campaign
+        )
     changed = known.fails_back != on
     if changed:
         await append(session, FailBack(campaign=campaign, on=on, at_ms=now_ms(), by=by or os_user()))
@@ -256,14 +260,17 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     view = await view_of(session, campaign)
     if view.stream is not None and view.stream.takes_messages:
         raise UserError(
-            f'"{campaign}" is a stream that takes messages, so reports are always waited for. To take no more: '
-            f"dispatcher stream close {campaign}"
+            '"{campaign}" is a stream that takes messages, so reports are always waited for. To take no more: '
+            "dispatcher stream close {campaign}",
+            campaign=campaign,
         )
     left = view.counts.queued + view.counts.in_flight
     if left:
         raise Conflict(
-            f'campaign "{campaign}" still has {counted(left, "recipient")} to send. Close it when all are sent, or '
-            f"give them up first: dispatcher campaign cancel {campaign}"
+            'campaign "{campaign}" still has {counted} to send. Close it when all are sent, or '
+            "give them up first: dispatcher campaign cancel {campaign}",
+            campaign=campaign,
+            counted=counted(left, "recipient"),
         )
     waited_for = view.counts.accepted
     known = (await read_campaigns(await session.log())).get(campaign)
@@ -306,7 +313,10 @@ def _is_scheduled(launched: Launched) -> bool:
 
 def final(campaign: str) -> UserError:
     """The error for an order about a cancelled campaign."""
-    return Conflict(f'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.')
+    return Conflict(
+        'campaign "{campaign}" is cancelled, and that is final. Launch what is left under another id.',
+        campaign=campaign,
+    )
 
 
 def _results(session: Session, launched: Launched) -> CampaignView | None:

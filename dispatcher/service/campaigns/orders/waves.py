@@ -39,11 +39,13 @@ async def release_wave(session: Session, campaign: str, *, by: str = "") -> Wave
     wave = standing.released
     if standing.needs_text:
         raise Conflict(
-            f'the last wave of "{campaign}" waits for its text. Decide it: dispatcher campaign decide {campaign} '
-            f"--text {'|'.join(map(label, range(len(standing.texts))))}"
+            'the last wave of "{campaign}" waits for its text. Decide it: dispatcher campaign decide {campaign} '
+            "--text {texts}",
+            campaign=campaign,
+            texts="|".join(map(label, range(len(standing.texts)))),
         )
     if not standing.halted and wave == len(standing.waves):
-        raise Conflict(f'all {len(standing.waves)} waves of "{campaign}" are released.')
+        raise Conflict('all {count} waves of "{campaign}" are released.', count=len(standing.waves), campaign=campaign)
     await append(session, _person(campaign, standing.halted or wave, "released", by))
     after = (await _in_waves(session, known.id))[1]
     return WaveOrder(campaign=campaign, action="release", changed=True, wave=wave, released=after.released)
@@ -68,15 +70,22 @@ async def decide_text(session: Session, campaign: str, text: str, *, by: str = "
     _, standing = await _in_waves(session, campaign)
     labels = [label(index) for index in range(len(standing.texts))]
     if not labels:
-        raise Conflict(f'"{campaign}" has one text only: there is nothing to decide.')
+        raise Conflict('"{campaign}" has one text only: there is nothing to decide.', campaign=campaign)
     wanted = text.strip().upper()
     if wanted not in labels:
         raise UserError(
-            f'"{campaign}" has no text "{text}". It has {", ".join(labels)}: dispatcher campaign show {campaign}'
+            '"{campaign}" has no text "{text}". It has {labels}: dispatcher campaign show {campaign}',
+            campaign=campaign,
+            text=text,
+            labels=", ".join(labels),
         )
     variant = labels.index(wanted)
     if standing.text not in (None, variant):
-        raise Conflict(f'text {label(standing.text or 0)} was decided for "{campaign}", and that is final.')
+        raise Conflict(
+            'text {label} was decided for "{campaign}", and that is final.',
+            label=label(standing.text or 0),
+            campaign=campaign,
+        )
     changed = standing.text is None
     if changed:
         await append(session, TextDecided(campaign=campaign, variant=variant, at_ms=now_ms(), by=by or os_user()))
@@ -97,7 +106,7 @@ async def _in_waves(session: Session, campaign: str) -> tuple[Campaign, WaveStan
         raise final(campaign)
     standing = found.waves.standing
     if standing is None:
-        raise Conflict(f'"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".')
+        raise Conflict('"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".', campaign=campaign)
     return found, standing
 
 
