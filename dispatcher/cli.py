@@ -20,6 +20,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n import N_, _, current_language, language_is
+from dispatcher.terminal.language import in_language, lang_option, language_of, speak
 from dispatcher.terminal.options import CONFIG_BEFORE, Group, config_before
 from dispatcher.terminal.streams import clean_streams, open_closed_streams
 
@@ -56,11 +58,11 @@ IN_ORDER: Final = {
 DEBUG: Final = "DISPATCHER_DEBUG"
 INTERRUPTED: Final = 130
 
+_FISH: Final = "~/.config/fish/completions/dispatcher.fish"
 _INSTALL: Final = {
-    "bash": 'add to ~/.bashrc:\n#   eval "$(dispatcher completion bash)"',
-    "zsh": 'add to ~/.zshrc:\n#   eval "$(dispatcher completion zsh)"',
-    "fish": "save as ~/.config/fish/completions/dispatcher.fish:\n"
-    "#   dispatcher completion fish > ~/.config/fish/completions/dispatcher.fish",
+    "bash": (N_("add to {file}:"), "~/.bashrc", 'eval "$(dispatcher completion bash)"'),
+    "zsh": (N_("add to {file}:"), "~/.zshrc", 'eval "$(dispatcher completion zsh)"'),
+    "fish": (N_("save as {file}:"), _FISH, f"dispatcher completion fish > {_FISH}"),
 }
 
 
@@ -77,15 +79,15 @@ class InstalledGroup(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
         if own is not None:
-            return own
+            return in_language(own)
         installed = self._installed()
         if cmd_name in installed:
             logging.root.addHandler(logging.NullHandler())  # else Python prints the libraries' messages
-            return _loaded(installed[cmd_name])
+            return in_language(_loaded(installed[cmd_name]))
         if any(name.startswith(f"{cmd_name}.") for name in installed):
             group = InstalledGroup(cmd_name, help=GROUPS.get(self.prefix + cmd_name), params=[config_before()])
             group.prefix = f"{self.prefix}{cmd_name}."
-            return group
+            return in_language(group)
         return None
 
     def resolve_command(
@@ -95,11 +97,12 @@ class InstalledGroup(Group):
         # click would look for similar names among the commands of this file only, not among the entry points.
         close = get_close_matches(name, self.list_commands(ctx), 1)
         if close and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
-            ctx.fail(f"No such command {name!r}. Did you mean {close[0]!r}?")
+            ctx.fail(_("No such command {name!r}. Did you mean {meant!r}?").format(name=name, meant=close[0]))
         found, command, rest = super().resolve_command(ctx, args)
         takes_config = command is None or any(parameter.name == "config" for parameter in command.params)
         if CONFIG_BEFORE in ctx.meta and not takes_config and not ctx.resilient_parsing:
-            ctx.fail(f"{name!r} reads no configuration of the dispatcher: leave --config before it out.")
+            no_config = _("{name!r} reads no configuration of the dispatcher: leave --config before it out.")
+            ctx.fail(no_config.format(name=name))
         return found, command, rest
 
     def _installed(self) -> dict[str, EntryPoint]:
@@ -130,11 +133,16 @@ class Commands(InstalledGroup):
     ) -> Any:
         """Run, and end the process with the error's exit code; with `standalone_mode=False` raise errors instead."""
         if not standalone_mode:
-            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            with language_is(current_language()):
+                return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         open_closed_streams()
-        with clean_streams():
+        with clean_streams(), language_is(current_language()):
+            speak(language_of(os.environ))
             code = self._run(args, prog_name, complete_var, extra)
         sys.exit(code)
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super(Commands, in_language(self)).format_help(ctx, formatter)
 
     def _run(
         self, args: Sequence[str] | None, prog_name: str | None, complete_var: str | None, extra: dict[str, Any]
@@ -145,7 +153,7 @@ class Commands(InstalledGroup):
         except click.exceptions.Exit as error:
             return error.exit_code
         except (KeyboardInterrupt, click.Abort):
-            click.echo("interrupted.", err=True)
+            click.echo(_("interrupted."), err=True)
             return INTERRUPTED
         except BrokenPipeError:
             return _unread()
@@ -153,18 +161,20 @@ class Commands(InstalledGroup):
             error.show()
             return error.exit_code
         except DispatcherError as error:
-            _debug_or(f"error: {error}")
+            _debug_or(_("error: {sentence}").format(sentence=error.said(do=True)))
             return error.exit_code
         except OSError as error:
             if error.errno == errno.EPIPE or f"os error {errno.EPIPE}" in str(error):  # polars gives no errno
                 return _unread()
             where = f"{error.filename}: " if error.filename else ""
-            _debug_or(f"error: {where}{error.strerror or error}.")
+            _debug_or(_("error: {sentence}").format(sentence=f"{where}{error.strerror or error}."))
             return 1
         except Exception as error:
             _debug_or(
-                f"internal error: {type(error).__name__}: {error}. "
-                f"This is a mistake in dispatcher, not yours; run again with {DEBUG}=1 for the traceback."
+                _(
+                    "internal error: {error}. "
+                    "This is a mistake in dispatcher, not yours; run again with {debug}=1 for the traceback."
+                ).format(error=f"{type(error).__name__}: {error}", debug=DEBUG)
             )
             return 1
         # click returns the code of ctx.exit() as the result when not standalone.
@@ -185,7 +195,7 @@ def _debug_or(sentence: str) -> None:
 
 @click.group(
     cls=Commands,
-    params=[config_before()],
+    params=[config_before(), lang_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name=DISTRIBUTION, prog_name="dispatcher", message="%(prog)s %(version)s")
@@ -199,5 +209,10 @@ def completion(shell: str) -> None:
     """Print the completion script for a shell, and how to install it."""
     script = get_completion_class(shell)
     assert script is not None, shell
-    click.echo(f"# Completion of `dispatcher` for {shell}; to install it, {_INSTALL[shell]}")
+    how, file, line = _INSTALL[shell]
+    install = _(how).format(file=file)
+    click.echo(
+        _("# Completion of `dispatcher` for {shell}; to install it, {install}").format(shell=shell, install=install)
+    )
+    click.echo(f"#   {line}")
     click.echo(script(main, {}, "dispatcher", "_DISPATCHER_COMPLETE").source())

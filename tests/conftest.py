@@ -20,6 +20,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from dispatcher.terminal.language import VARIABLES
 from loadtest.broker import Broker
 from producers.lists.reader.process import close_idle
 from tests import warm_start
@@ -41,6 +42,9 @@ settings.load_profile("house")
 
 def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_only_this_machine)
+    for name in VARIABLES:
+        if os.environ.get(name, "").lower().startswith("zh"):
+            os.environ[name] = "C.UTF-8"  # tests read what commands say in English
     # Without bytecode every process compiles all that it imports, and every worker rewrites every test's assertions.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

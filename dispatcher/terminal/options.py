@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
+from dispatcher.i18n import _
 from dispatcher.wording import CONTROLS
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Group(click.Group):
             (name, command.get_short_help_str(limit=SENTENCE_MAX)) for name, command in found if command is not None
         ]
         if rows:
-            with formatter.section("Commands"):
+            with formatter.section(_("Commands")):
                 formatter.write_dl(rows)
 
 
