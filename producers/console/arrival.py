@@ -95,7 +95,10 @@ class Arrival:
 
     def back(self) -> str:
         """The path of the page that the browser comes from, else the overview."""
-        came = urlsplit(self.incoming.http.headers.get("Referer", ""))
+        try:
+            came = urlsplit(self.incoming.http.headers.get("Referer", ""))
+        except ValueError:
+            return "/"
         path = came.path.removeprefix(self.prefix) + (f"?{came.query}" if came.query else "")
         return path if is_local(path) else "/"
 
