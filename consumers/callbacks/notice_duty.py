@@ -16,7 +16,7 @@ from dispatcher.core.callbacks.notices import AlertNow, CampaignFigures, news_of
 from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Log
 from dispatcher.service.account_states import AccountWatch
-from dispatcher.service.reports.alerts import look_for_alerts
+from dispatcher.service.reports.alerts import Alert, look_for_alerts
 from dispatcher.service.session import open_session
 from dispatcher.store.views import CampaignView
 from schemas.records import CallbackEvent
@@ -28,7 +28,7 @@ REST_SHARE: Final = 20
 NOTHING_S: Final = 3_600.0
 KINDS: Final = frozenset({"finished", "failing", "alert"})
 BEGAN: Final = "began"
-OF_CAMPAIGNS: Final = frozenset({"unknown", "equation-broken", "held-for-a-person", "left-at-closing"})
+OF_CAMPAIGNS: Final = frozenset({"unknown", "equation-broken", "held-for-a-person", "left-at-closing", "failing"})
 """Alerts whose subject is a campaign."""
 
 
@@ -55,16 +55,7 @@ class NoticeDuty:
             events = self._of_campaigns(views, now_ms)
             if "alert" in self._kinds:
                 accounts = await self._accounts.look(session, views)
-                alerts = [
-                    AlertNow(
-                        word=alert.kind,
-                        subject=alert.subject,
-                        says=alert.says,
-                        figure=alert.figure,
-                        campaign=alert.subject if alert.kind in OF_CAMPAIGNS else "",
-                    )
-                    for alert in await look_for_alerts(session, views, accounts, now_ms)
-                ]
+                alerts = [alert_now(alert) for alert in await look_for_alerts(session, views, accounts, now_ms)]
                 events += news_of_alerts(self._known.events, alerts, now_ms)
         if events:
             await self._known.write_events(*events)
@@ -82,6 +73,12 @@ class NoticeDuty:
         ]
         news = news_of_campaigns(self._known.events, figures, percents, now_ms, old=is_first)
         return [*news, began] if is_first else news
+
+
+def alert_now(alert: Alert) -> AlertNow:
+    """An alert as callbacks send it."""
+    campaign = alert.subject if alert.kind in OF_CAMPAIGNS else ""
+    return AlertNow(word=alert.kind, subject=alert.subject, says=alert.says, figure=alert.figure, campaign=campaign)
 
 
 def _terms(view: CampaignView) -> dict[str, int | float]:

@@ -25,7 +25,8 @@ from dispatcher.log.campaigns_feed import CampaignsFeed
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
-from dispatcher.service.campaigns.wave_table import WaveJudgement, judge, learnt_rates
+from dispatcher.service.campaigns.wave_table import WaveJudgement, judge
+from dispatcher.service.reports.usual_rates import UsualRates
 from dispatcher.service.session import Session, open_session
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
@@ -168,7 +169,7 @@ class WaveDuty:
         """What its accounts have shown before it, learnt now and then: it reads all campaigns."""
         at_ms, learnt = self._learnt.get(view.id, (0, None))
         if learnt is None or not 0 <= now_ms - at_ms < LEARN_EVERY_MS:
-            learnt = await session.read(lambda reader: learnt_rates(reader.campaigns(), view))
+            learnt = await session.read(lambda reader: UsualRates(reader.campaigns()).of(view))
             self._learnt[view.id] = now_ms, learnt
         return learnt
 

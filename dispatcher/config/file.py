@@ -189,6 +189,12 @@ class CapsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ) from error
 
 
+class AlertsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From when on something is an alert: an account with a queue whose credit lasts for less than `credit_hours`."""
+
+    credit_hours: Seconds = 2.0
+
+
 class LanesConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the lanes: an intent's time to live, the drain on an orderly stop, the distance of checkpoints."""
 
@@ -216,6 +222,7 @@ class Config(Places, frozen=True, kw_only=True):
     routes: dict[str, Route] = msgspec.field(default_factory=dict)
     hours: HoursConfig = HoursConfig()
     caps: CapsConfig = CapsConfig()
+    alerts: AlertsConfig = AlertsConfig()
     verification: VerificationConfig = VerificationConfig()
     unset_verification: str = ""
     unset_tables: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
@@ -322,6 +329,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
         routes=read_routes(table.get("routes", {}), path, accounts),
         hours=hours,
         caps=caps,
+        alerts=section(table, "alerts", AlertsConfig, path),
         verification=verification,
         unset_verification=unset_verification,
         unset_tables=unset_tables,

@@ -31,6 +31,7 @@ SECTIONS: Final = (
     "suppression",
     "hours",
     "caps",
+    "alerts",
     "verification",
     "lanes",
     "approval",

@@ -6,7 +6,7 @@ and dispatcher/core/waves decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -89,7 +89,7 @@ def judge(
 ) -> WaveJudgement | None:
     """What is seen of this campaign's waves; None if it has none. `opt_outs` of its recipients. Blocks.
 
-    `learnt`: as `learnt_rates` says.
+    `learnt`: the usual rates of its accounts (UsualRates).
     """
     from dispatcher.core.waves.judge import due, findings
     from dispatcher.core.waves.requests import by_account, text_counts, wave_counts
@@ -119,36 +119,15 @@ def judge(
     return WaveJudgement(wave=standing.released, verdict=decided, table=table)
 
 
-def learnt_rates(views: Iterable[CampaignView], of: CampaignView) -> dict[str, Learnt]:
-    """The failure rate of each account of this campaign, from the healthy ones that were launched before it.
-
-    Halted campaigns say nothing of healthy ones, follow-ups text those who failed before, messages of streams expire.
-    """
-    from dispatcher.core.waves.learnt import Seen, learn
-
-    before = [
-        view
-        for view in sorted(views, key=lambda view: -view.launched_ms)
-        if view.launched_ms < of.launched_ms
-        and view.id != of.id
-        and view.follows is None
-        and view.stream is None
-        and (view.waves is None or not any(said.verdict == "halted" for said in view.waves.decisions))
-    ]
-    found = {}
-    for account in of.accounts:
-        mine = [view.accounts[account] for view in before if account in view.accounts]
-        found[account] = learn([Seen(counts.delivered + counts.failed, counts.failed) for counts in mine])
-    return found
-
-
 async def wave_table(session: Session, view: CampaignView) -> WaveTable | None:
     """A campaign's waves for people; None if it has none. Raises LogError, StoreError."""
     if view.waves is None:
         return None
 
+    from dispatcher.service.reports.usual_rates import UsualRates
+
     def judged(reader: StoreReader) -> WaveJudgement | None:
-        return judge(reader, view, now_ms(), learnt_rates(reader.campaigns(), view))
+        return judge(reader, view, now_ms(), UsualRates(reader.campaigns()).of(view))
 
     found = await session.read(judged)
     return None if found is None else found.table

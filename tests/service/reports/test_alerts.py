@@ -6,13 +6,15 @@ from typing import Any
 
 import msgspec
 
+from dispatcher.config.file import AlertsConfig
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Counts
 from dispatcher.core.schedule.holds import Hold
 from dispatcher.service.account_states import AccountState
 from dispatcher.service.campaigns.hindrances import AccountStop
-from dispatcher.service.reports.alerts import alerts_of
-from dispatcher.store.views import CampaignView
+from dispatcher.service.reports.alerts import alerts_of, unusual_rates
+from dispatcher.store.views import CampaignView, StreamDay, StreamView
+from schemas.records import Follows
 
 
 def account(**changes: Any) -> AccountState:
@@ -64,7 +66,10 @@ def test_credit_is_low_only_if_something_needs_it() -> None:
     low = {"credit": 10.0, "lasts_s": 600.0}
     assert kinds([], [account(**low, queued=5)], holders_known=False) == ["credit-low"]
     assert kinds([], [account(**low)]) == []
-    assert kinds([], [account(credit=10.0, lasts_s=86_400.0, queued=5)], holders_known=False) == []
+    enough = account(credit=10.0, lasts_s=86_400.0, queued=5)
+    assert kinds([], [enough], holders_known=False) == []
+    (alert,) = alerts_of([], [enough], holders_known=False, settings=AlertsConfig(credit_hours=25.0))
+    assert (alert.kind, alert.figure) == ("credit-low", 24.0)
 
 
 def test_unknown_recipients_a_hold_and_a_broken_equation_are_alerts_the_urgent_one_first() -> None:
@@ -82,3 +87,45 @@ def test_a_campaign_whose_hours_end_before_it_is_sent_is_an_alert() -> None:
     views = [campaign(Counts(rows=99, queued=99)), campaign(Counts(rows=9, queued=9), id="june")]
     (alert,) = alerts_of(views, [], holders_known=True, forecasts={"may": late, "june": intime})
     assert (alert.kind, alert.subject, alert.figure, alert.at_ms) == ("left-at-closing", "may", 40, 77)
+
+
+def sent(id: str, failed: int, *, launched_ms: int, **changes: Any) -> CampaignView:
+    counts = Counts(rows=2_000, delivered=1_000 - failed, failed=failed, queued=1_000)
+    return campaign(counts, id=id, accounts={"spring": counts}, launched_ms=launched_ms, **changes)
+
+
+USUAL = [sent(f"old-{at}", 20 + at, launched_ms=at, status="finished") for at in range(5)]
+
+
+def test_a_campaign_that_fails_more_than_its_account_s_earlier_ones_is_an_alert() -> None:
+    views = [*USUAL, sent("may", 60, launched_ms=10), sent("june", 21, launched_ms=11)]
+    unusual = unusual_rates(views, at_ms=0)
+    (alert,) = alerts_of(views, [], holders_known=True, unusual=unusual)
+    assert (alert.kind, alert.subject, alert.figure, alert.urgent) == ("failing", "may", 60, False)
+    assert alert.says == "60 of 1,000 sent recipients failed on account spring (6.0%); usually 2.2% fail."
+
+
+def test_campaigns_that_say_nothing_of_what_is_usual_raise_no_alert() -> None:
+    others = [
+        sent("over", 60, launched_ms=10, status="finished"),
+        sent("test", 60, launched_ms=10, test_of="may"),
+        sent("follow-up", 60, launched_ms=10, follows=Follows(campaign="may", attempt="1", states=())),
+    ]
+    assert unusual_rates([*USUAL, *others], at_ms=0) == {}
+
+
+def test_a_stream_is_compared_with_its_own_days_without_what_expired() -> None:
+    def day(name: str, failed: int, expired: int = 0) -> StreamDay:
+        return StreamDay(day=name, counts=Counts(rows=1_000, delivered=1_000 - failed, failed=failed), expired=expired)
+
+    def stream(today: StreamDay) -> CampaignView:
+        days = (today, *(day(f"2026-05-0{at}", 20) for at in (4, 3, 2, 1)))
+        found = StreamView(
+            takes_messages=True, closed_ms=None, closed_by="", expires_after_s=60, keys_kept_s=60, expired=0, days=days
+        )
+        return campaign(Counts(rows=5_000, delivered=5_000), status="open", stream=found)
+
+    noon_ms = 1_777_953_600_000  # 2026-05-05, 12:00 in Asia/Shanghai
+    assert unusual_rates([stream(day("2026-05-05", 80))], noon_ms)["may"].failed == 80
+    assert unusual_rates([stream(day("2026-05-05", 80, expired=60))], noon_ms) == {}
+    assert unusual_rates([stream(day("2026-05-05", 80))], noon_ms + 86_400_000) == {}
