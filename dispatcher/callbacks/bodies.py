@@ -11,6 +11,7 @@ import msgspec
 
 from dispatcher.core.callbacks.events import Event, Format
 from dispatcher.core.callbacks.signing import feishu_sign
+from dispatcher.core.messages import divided_characters
 from dispatcher.core.shanghai import SHANGHAI_MS
 from dispatcher.core.wire_number import to_wire
 from dispatcher.masking import masked_number
@@ -61,7 +62,8 @@ def _data(event: Event) -> dict[str, Any]:
         case Cancelled():
             return {"campaign": record.campaign, "why": "cancelled", "by": record.by}
         case Inbound():
-            return {"account": record.account, "number": record.number, "to": record.to, "text": record.text,
+            text = record.text if record.part is None else divided_characters.joined(record.text)
+            return {"account": record.account, "number": record.number, "to": record.to, "text": text,
                     "received": _iso(record.received_ms), "message_id": record.message_id, "part": record.part,
                     "flags": record.flags}  # fmt: skip
         case CallbackEvent():

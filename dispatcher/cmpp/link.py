@@ -45,6 +45,9 @@ GIVEN_UP_MAX: Final = 1024
 DELIVERIES_MAX: Final = 4096
 """Unacknowledged ones; further ones are told to come again."""
 
+CONTENT_BYTES_MAX: Final = 255
+"""Of a DELIVER: its length is one octet."""
+
 LENGTH_WRONG: Final = 4
 COME_AGAIN: Final = 8
 ANSWER_BYTES: Final = 21
@@ -241,6 +244,7 @@ class Link:
         self._used_s = 0.0
         self._said_s = 0.0
         self._unanswered_in_a_row = 0
+        self._gateway_ends = False
 
     # what the caller asks
 
@@ -374,6 +378,8 @@ class Link:
                 self._take(frame, now_s, events)
                 if self._has_ended():
                     return events
+        if self._gateway_ends:
+            return events + self._end("the gateway ended the session")
         if self._reader.broken is not None:
             self.counts["malformed"] += 1
             return events + self._end(str(self._reader.broken))
@@ -409,11 +415,12 @@ class Link:
     def _sweep_reports(self, octets: bytes, at: int, events: list[Event]) -> int:
         """How many octets of reports of one length were taken, if there are several and room for all."""
         size = int.from_bytes(octets[at : at + 4], "big")
-        if octets[at + 4 : at + 8] != _DELIVER or size < _DELIVER_BYTES:
+        length = size - _DELIVER_BYTES
+        if octets[at + 4 : at + 8] != _DELIVER or not 0 <= length <= CONTENT_BYTES_MAX:
             return 0
         count = min((len(octets) - at) // size, TOGETHER_MAX, DELIVERIES_MAX - len(self._deliveries))
         kind = octets[at + _KIND_AT : at + _KIND_AT + 2]
-        if count < 2 or kind != bytes((1, (size - _DELIVER_BYTES) & 0xFF)):
+        if count < 2 or kind != bytes((1, length)):
             return 0
         values = _reports(size, count).unpack_from(octets, at)
         count = min(_leading(values[0::4]), _leading(values[3::4]))
@@ -493,7 +500,7 @@ class Link:
                 self._write(pdus.ActiveTestResp().pack(sequence), now_s)
             case pdus.Terminate():
                 self._write(pdus.TerminateResp().pack(sequence), now_s)
-                events += self._end("the gateway ended the session")
+                self._gateway_ends = True  # what came with it, as answers to what is outstanding, still counts
             case pdus.ActiveTestResp() | pdus.ActiveTestRespBare() if (
                 self._active and sequence == self._active.sequence
             ):

@@ -151,3 +151,15 @@ def test_answers_to_nothing_without_end_are_counted_alone() -> None:
     assert wire.events == []
     assert wire.link.counts["unexpected_answer"] == 5_000
     assert wire.link.room == 16
+
+
+@pytest.mark.parametrize("more", [1, 256, 5_120])
+def test_reports_whose_length_does_not_fit_their_content_are_no_reports(more: int) -> None:
+    wire = Wire().open()
+    report = pdus.Deliver(registered_delivery=1, msg_content=bytes(60)).pack(1)
+    wire.gets(2 * (HEADER.pack(len(report) + more, pdus.DELIVER, 1) + report[12:] + bytes(more)))
+    if len(report) + more > FRAME_BYTES_MAX:
+        assert [type(event) for event in wire.events] == [Ended]
+    else:
+        assert wire.events == []
+        assert [pdu.result for _, pdu in wire.written()] == [4, 4]

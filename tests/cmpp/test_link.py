@@ -396,6 +396,14 @@ def test_what_was_outstanding_at_a_broken_link_is_unknown_exactly(how: str) -> N
     assert wire.link.lost("again") == []
 
 
+def test_what_comes_with_the_gateways_terminate_still_counts() -> None:
+    wire = Wire().open()
+    sequences = wire.submit(3)
+    wire.gets(pdus.Terminate().pack(1) + b"".join(pdus.SubmitResp(ONE, 0).pack(each) for each in sequences[:2]))
+    assert wire.events == [Answers([0, 1], (ONE, ONE), (0, 0)), Ended("the gateway ended the session", [2])]
+    wire.sends(pdus.TerminateResp)
+
+
 def test_a_drained_link_waits_for_its_answers_and_leaves_nothing_unknown() -> None:
     wire = Wire().open()
     sequences = wire.submit(2)

@@ -21,6 +21,7 @@ from typing import Final
 
 import msgspec
 
+from dispatcher.core.messages import divided_characters
 from schemas.records import Inbound
 
 PARTS_MAX: Final = 255
@@ -153,7 +154,8 @@ def text_of(parts: Sequence[Part], total: int) -> str:
             pieces.append(texts[number])
         elif number == 1 or number - 1 in texts:
             pieces.append(GAP)
-    return "".join(pieces)
+    text = "".join(pieces)
+    return text if total == 1 else divided_characters.joined(text)
 
 
 def _same(one: Part, other: Part) -> bool:

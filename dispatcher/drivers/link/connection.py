@@ -45,6 +45,9 @@ REFUSED_IN_A_ROW: Final = 3
 STEADY_S: Final = 30.0
 """A session of this length makes the next pause short again."""
 
+CLOSE_S_MAX: Final = 5.0
+"""How long the last octets of a session may take to leave: a gateway that reads nothing must not hold up the next."""
+
 TOKENS: Final = 1 << 48
 READ_ON_BELOW: Final = 768
 """With as many unacknowledged deliveries it stops reading: with one more read (256 KiB) they are below the link's
@@ -238,11 +241,11 @@ class Connection(asyncio.Protocol):
         output = self.link.take_output()
         if output and self._transport is not None and not self._transport.is_closing():
             self._transport.write(output)
-        if self.link.state is State.ENDED:
-            if self._transport is not None:
-                self._transport.close()
-        else:
+        if self.link.state is not State.ENDED:
             self._arm()
+        elif self._transport is not None and not self._transport.is_closing():
+            self._transport.close()
+            asyncio.get_running_loop().call_later(CLOSE_S_MAX, self._transport.abort)
 
     def _arm(self) -> None:
         """Call `_tick` when the link has something to do. If that moves away meanwhile, it is called in vain once."""
@@ -311,6 +314,8 @@ class Connection(asyncio.Protocol):
         self.why = ""
         if event.proof not in ("spec", "not looked at"):
             self._logger.warning("the gateway's proof is not the document's", proof=event.proof)
+        if oddities := self._oddities():
+            self._logger.warning("the login was answered oddly", **oddities)
         self._logger.info("logged in", version=f"{event.version:#04x}")
         self._changed(None)
 

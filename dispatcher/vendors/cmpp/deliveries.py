@@ -18,7 +18,8 @@ from dispatcher.cmpp.layout import HEADER_BYTES, trimmed
 from dispatcher.cmpp.long_texts import behind_header, read_part
 from dispatcher.cmpp.pdus import Deliver, ReportBody, ReportBodyWide
 from dispatcher.cmpp.reports import read_report
-from dispatcher.cmpp.texts import GB, UCS2, ReadText, read_text
+from dispatcher.cmpp.texts import ASCII, GB, UCS2, ReadText, read_text
+from dispatcher.core.messages import divided_characters
 from dispatcher.vendors.cmpp.codes import REPORT_CODES
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
@@ -27,8 +28,9 @@ from dispatcher.vendors.seam.exchange import ReportRow
 from dispatcher.vendors.seam.link import Unreadable
 from schemas.records import Inbound, Reports
 
-MISLABELLED: Final = "gb-as-ucs2"
-"""GB octets whose Msg_Fmt says UCS2 (AMB-CMPP-29): as such they are Hangul or nothing, and opt-outs would be lost."""
+MISLABELLED: Final = {UCS2: "gb-as-ucs2", ASCII: "gb-as-ascii"}
+"""GB octets whose Msg_Fmt says UCS2 or ASCII (AMB-CMPP-29): as UCS2 they are Hangul or nothing, and opt-outs would be
+lost."""
 
 _HAN: Final = re.compile(r"[\u3400-\u9fff]")
 _FOREIGN: Final = re.compile(r"[^\t\n\r -~\u2010-\u2027\u3000-\u303f\u3400-\u9fff\uff00-\uffef\U0001f000-\U0001faff]")
@@ -98,7 +100,6 @@ def _body_of(frame_bytes: int, octets: int) -> struct.Struct:
 
 def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:
     content = deliver.msg_content
-    flags: tuple[str, ...] = ()
     part: tuple[int, int, int] | None = None
     if deliver.tp_udhi:
         found = read_part(content)
@@ -106,22 +107,31 @@ def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:
         if found is not None:
             # References of 8 and of 16 bits are different ones, though the number may be the same.
             part = (found.reference | (found.reference_bits == 16) << 16, found.total, found.number)
-    text = read_text(deliver.msg_fmt, content)
-    if deliver.msg_fmt == UCS2 and not _is_chinese(text.text) and _is_chinese(meant := read_text(GB, content).text):
-        text, flags = ReadText(meant, True), (MISLABELLED,)
-    if not text.exact:
-        flags = (f"msg-fmt-{deliver.msg_fmt}",)
+    text, flags = _text(deliver.msg_fmt, content, in_parts=part is not None)
     return inbound.message(
         account,
         received_ms,
         number=deliver.src_terminal_id,
-        text=text.text,
+        text=text,
         flags=flags,
         to=deliver.dest_id,
         time=b"",
         message_id=_id(deliver),
         part=part,
     )
+
+
+def _text(msg_fmt: int, content: bytes, *, in_parts: bool) -> tuple[str, tuple[str, ...]]:
+    """The text, and what is odd about it. A part may begin or end within a character: its half is kept."""
+    read = read_text(msg_fmt, content)
+    if in_parts and msg_fmt == UCS2 and not read.exact and (kept := divided_characters.read(content)) is not None:
+        read = ReadText(kept, True)
+    odd = msg_fmt == UCS2 or not read.exact
+    if msg_fmt in MISLABELLED and odd and not _is_chinese(read.text):
+        meant = read_text(GB, content).text
+        if _is_chinese(meant):
+            return meant, (MISLABELLED[msg_fmt],)
+    return read.text, () if read.exact else (f"msg-fmt-{msg_fmt}",)
 
 
 def _is_chinese(text: str) -> bool:

@@ -41,6 +41,9 @@ RESULT_MAX: Final = 255
 GROUP_NUMBERS_MAX: Final = 99
 """Of one SUBMIT: "less than 100" (AMB-CMPP-9)."""
 
+FEE_BY_NUMBER: Final = 3
+"""Fee_UserType: Fee_terminal_Id pays."""
+
 UTC_8: Final = "032+"
 """Behind a time: 32 quarters of an hour ahead of UTC."""
 
@@ -145,6 +148,8 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
         for name, least, most in (("msg_level", 0, 255), ("tp_pid", 0, 255), ("fee_user_type", 0, 3)):
             if not least <= getattr(self, name) <= most:
                 return f"{name} must be {least} to {most}."
+        if (self.fee_user_type == FEE_BY_NUMBER) != bool(self.fee_terminal_id):
+            return f"fee_terminal_id is the number that pays if fee_user_type is {FEE_BY_NUMBER}, and empty otherwise."
         if self.ascii_bytes_max not in (ASCII_BYTES_MAX, ASCII_BYTES_MAX + 1):
             return f"ascii_bytes_max must be {ASCII_BYTES_MAX} or {ASCII_BYTES_MAX + 1}."
         if not 1 <= self.group_numbers_max <= GROUP_NUMBERS_MAX:

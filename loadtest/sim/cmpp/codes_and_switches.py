@@ -199,7 +199,7 @@ DELIVERS: tuple[Switch, ...] = (
         "prefix",
         "none",
         "AMB-CMPP-22",
-        "prefix of numbers in reports and messages; blanks: behind them",
+        "prefix of numbers in reports and messages; none: in reports as submitted; blanks: behind them",
         ("none", "86", "+86", "blanks"),
     ),
     Switch("accepted_first", "off", "AMB-CMPP-23", "a report of ACCEPTD before every other", ("off", "on")),

@@ -510,7 +510,10 @@ class Gateway:
         if delivery.pdu is not None:
             return delivery.pdu.pack(sequence)
         row = delivery.row
-        number = self.ledger.number_of(row) if row >= 0 else b"13800138000"
+        book, as_sent = self.ledger, self.switches.prefix == "none"
+        number = b"13800138000"
+        if row >= 0:
+            number = book.number_as_sent(row) if as_sent else book.number_of(row)
         status = self.ledger.statuses[delivery.status]
         origin = self.ledger.origins[self.ledger.origin[row]] if row >= 0 else ledger.NO_ORIGIN
         if self.switches.report_body != bulk.REPORT_BYTES or self.switches.prefix != "none":

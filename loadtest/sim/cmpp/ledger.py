@@ -1,6 +1,6 @@
 """What the CMPP gateway remembers: every number of every SUBMIT in columns, and the figures made of them.
 
-A row is one number of one SUBMIT, taken or not: 54 octets, no Python object; recipients.py puts the parts of a long
+A row is one number of one SUBMIT, taken or not: 55 octets, no Python object; recipients.py puts the parts of a long
 message together. A text is kept once for all rows that have it.
 """
 
@@ -20,6 +20,8 @@ from loadtest.sim.cmpp.faults import CHARSETS
 
 ACCEPTED, DUE, PUSHED, ACKED, LOST, CANCELLED, FORWARDED = 1, 2, 4, 8, 16, 32, 64
 ODD = -1
+MOBILE_DIGITS: Final = 11
+PREFIXES: Final = (b"", b"86", b"+86", b"+")
 Origin = tuple[bytes, bytes]  # Src_Id and Service_Id of a SUBMIT
 NO_ORIGIN: Final[Origin] = (b"", b"")
 ORIGINS_MAX: Final = 0x10000
@@ -32,8 +34,9 @@ def hexed(octets: bytes | bytearray) -> str:
 
 def mobile(number: bytes) -> int:
     """The eleven digits of a mobile number, without its prefix; ODD if it is not a mobile number."""
-    digits = number.removeprefix(b"+").removeprefix(b"86") if len(number) > 11 else number
-    return int(digits) if len(digits) == 11 and digits.isdigit() and digits[:1] == b"1" else ODD
+    before, digits = number[:-MOBILE_DIGITS], number[-MOBILE_DIGITS:]
+    good = before in PREFIXES and len(digits) == MOBILE_DIGITS and digits.isdigit() and digits[:1] == b"1"
+    return int(digits) if good else ODD
 
 
 class Ledger:
@@ -43,6 +46,7 @@ class Ledger:
         self.account = array("H")
         self.msg_id = array("Q")
         self.number = array("q")
+        self.prefix = array("B")
         self.text = array("q")
         self.reference = array("H")
         self.part = array("B")
@@ -86,6 +90,7 @@ class Ledger:
         self.account.append(account)
         self.msg_id.append(msg_id)
         self.number.append(value)
+        self.prefix.append(0 if value == ODD else PREFIXES.index(number[:-MOBILE_DIGITS]))
         self.text.append(text)
         self.reference.append(reference)
         self.part.append(part)
@@ -116,6 +121,7 @@ class Ledger:
         self.account.extend(repeat(account, count))
         self.msg_id.extend(msg_ids)
         self.number.extend(numbers)
+        self.prefix.extend(repeat(0, count))
         self.text.extend(repeat(text, count))
         self.reference.extend(repeat(reference, count))
         self.part.extend(repeat(part, count))
@@ -132,6 +138,10 @@ class Ledger:
         """As it was submitted, without a prefix."""
         value = self.number[row]
         return self.odd[row] if value == ODD else b"%d" % value
+
+    def number_as_sent(self, row: int) -> bytes:
+        """As it was submitted, with its prefix."""
+        return PREFIXES[self.prefix[row]] + self.number_of(row)
 
     def status_index(self, status: str) -> int:
         """The index of a status in `statuses`."""

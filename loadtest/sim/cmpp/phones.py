@@ -5,6 +5,7 @@ One schedule for all reports, by the switches of the report engine (vendors.md 9
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import math
 from array import array
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dispatcher.cmpp.pdus import Deliver
 from loadtest.sim.cmpp import ledger
 from loadtest.sim.cmpp.accounts import Account, Delivery
+from loadtest.sim.cmpp.faults import CHARSETS
 from loadtest.sim.cmpp.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ INTERMEDIATE: Final = "ACCEPTD"
 AGAIN_S: Final = 1.0  # simulated, before a delivery is tried again
 PART_BYTES: Final = {8: 134, 16: 132}
 SINGLE_BYTES: Final = 140
-UCS2: Final = 8
-HIGH_SURROGATE, HIGH_SURROGATE_MASK = 0xD8, 0xFC  # the first octet of one
 
 
 class Phones:
@@ -227,10 +227,11 @@ class Phones:
         """The DELIVERs of a message, to this number if it does not say another."""
         gateway, switches = self._gateway, self._gateway.switches
         msg_fmt = int(wanted.get("msg_fmt", switches.mo_format))
-        octets = self._octets(wanted, msg_fmt)
+        charset = "gb18030" if switches.mo_mislabel == "gbk" else CHARSETS.get(msg_fmt, "utf-16-be")
+        octets = self._octets(wanted, charset)
         bits = switches.mo_reference_bits
         size = SINGLE_BYTES if len(octets) <= SINGLE_BYTES else PART_BYTES[bits]
-        cuts = _cuts(octets, size, msg_fmt) or [b""]
+        cuts = _cuts(octets, size, charset) or [b""]
         reference = next(self._references) & ((1 << bits) - 1)
         made = []
         for number, content in enumerate(cuts, 1):
@@ -251,23 +252,19 @@ class Phones:
             )
         return made
 
-    def _octets(self, wanted: dict[str, Any], msg_fmt: int) -> bytes:
+    def _octets(self, wanted: dict[str, Any], charset: str) -> bytes:
         if "hex" in wanted:
             return bytes.fromhex(str(wanted["hex"]))
-        text = str(wanted.get("msg", ""))
-        if self._gateway.switches.mo_mislabel == "gbk":
-            return text.encode("gbk", "replace")
-        charset = {0: "ascii", 15: "gb18030"}.get(msg_fmt, "utf-16-be")
-        return text.encode(charset, "replace")
+        return str(wanted.get("msg", "")).encode(charset, "replace")
 
 
-def _cuts(octets: bytes, size: int, msg_fmt: int) -> list[bytes]:
-    """Parts of at most `size` octets; in UCS2 no surrogate pair lies across two of them."""
+def _cuts(octets: bytes, size: int, charset: str) -> list[bytes]:
+    """Parts of at most `size` octets; no character lies across two of them."""
     cuts = []
     while octets:
-        end = min(size, len(octets))
-        if msg_fmt == UCS2 and end < len(octets) and octets[end - 2] & HIGH_SURROGATE_MASK == HIGH_SURROGATE:
-            end -= 2
+        whole = codecs.getincrementaldecoder(charset)("replace")
+        whole.decode(octets[:size])
+        end = len(octets[:size]) - len(whole.getstate()[0]) if len(octets) > size else len(octets)
         cuts.append(octets[:end])
         octets = octets[end:]
     return cuts

@@ -83,6 +83,7 @@ class Session:
         self._known = False  # a login was taken
         self._let_in = False  # its answer is written: nothing is delivered before
         self._over = False  # TERMINATE came: nothing behind it counts
+        self._reads = False  # takes what just came: answers to it are written before anything is delivered
 
     # the connection
 
@@ -101,6 +102,7 @@ class Session:
         if self.deaf or self._has_ended():
             return
         self.heard_s = time.monotonic()
+        self._reads = True
         while not self._stream.held and (swept := self._sweep(data, at_s)):
             data = data[swept:]
         frames = self._stream.frames(data)
@@ -109,6 +111,8 @@ class Session:
             if self._has_ended():
                 break
         self._flush()
+        self._reads = False
+        self.pump()
         if self._stream.wrong:
             self._gateway.malformed(self, self._stream.wrong)
             self.close()
@@ -395,7 +399,8 @@ class Session:
                 self._drop()
             case _:
                 self._release()
-                self._flush()
+                answers, self._ready = self._ready, []
+                self._answer(answers)
         self._write(pdus.Terminate().pack(self._next_sequence()))
         self._terminate_s = time.monotonic()
         self._gateway.leave(self)
@@ -474,8 +479,8 @@ class Session:
         self._write(b"".join(together + late))
         if ends:
             self.close()
-        elif any(each.lets_in for each in answers):
-            self._let_in = True
+        else:
+            self._let_in |= any(each.lets_in for each in answers)
             self.pump()
 
     def _write(self, data: bytes) -> None:
@@ -558,13 +563,26 @@ class Session:
     def pump(self) -> None:
         """Fill the window with what waits here, then with what waits for any connection of the account."""
         account, window = self.account, self._gateway.switches.window
-        if account is None or self.deaf or not self._let_in:
+        if account is None or self.deaf or not self._let_in or self._reads or self._transport.is_closing():
             return
         frames = []
+        unwritten = self._unwritten() if self._queue and self._unanswered else ()
+        early = []
         while len(self._delivered) < window and (self._queue or account.outbox):
-            frames.append(self._deliver_frame((self._queue or account.outbox).popleft()))
+            delivery = (self._queue or account.outbox).popleft()
+            if delivery.reported_id in unwritten:
+                early.append(delivery)
+            else:
+                frames.append(self._deliver_frame(delivery))
+        self._queue.extendleft(reversed(early))
         if frames:
             self._write(b"".join(frames))
+
+    def _unwritten(self) -> set[int]:
+        """The Msg_Ids of SUBMITs whose answers are not written: their reports wait, with `report_order` "after"."""
+        if self._gateway.switches.report_order != "after":
+            return set()
+        return {self._answered[sequence][0] for sequence in self._unanswered if sequence in self._answered} - {0}
 
     def _deliver_frame(self, delivery: Delivery) -> bytes:
         gateway = self._gateway

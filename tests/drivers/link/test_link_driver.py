@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from array import array
 from collections.abc import Callable
 
@@ -374,3 +375,18 @@ def test_a_link_works_on_the_event_loop_that_dispatcher_run_uses() -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert words(runner.run(send())) == [(3, "accepted", "0")]
+
+
+async def test_a_gateway_that_reads_nothing_any_more_does_not_hold_up_the_next_session(monkeypatch):
+    monkeypatch.setattr(sessions, "CLOSE_S_MAX", 0.01)
+    async with sender(window=1_024, timeout_s=0.05, transmissions=1) as it:
+        await it.is_open()
+        [connection], [session] = it.driver._connections, it.gateway.sim.gateway.sessions
+        assert connection._transport is not None
+        connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+        session._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        session._transport.pause_reading()
+        unread = await it.send(1_024, "测" * 140)
+        assert {kind for _, kind, _ in words(unread)} == {"unknown", "not-sent"}
+        await until(lambda: len(it.lane.logins) >= 2, "it logged in again")
+        assert words(await it.send(3)) == [(3, "accepted", "0")]

@@ -11,11 +11,13 @@ from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import FrameReader, read
 from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.core.messages.text import parts
+from dispatcher.core.results import inbound
 from dispatcher.errors import TextError
 from dispatcher.vendors.cmpp.codes import CODES, REPORT_CODES
 from dispatcher.vendors.cmpp.vendor import Cmpp
 from dispatcher.vendors.seam.link import Unreadable
 from dispatcher.vendors.seam.vendor import Flow, Message, ReportRow, Secret
+from schemas.codec import encode
 from schemas.records import Inbound
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
 from tests.cmpp.vectors import FRAMES
@@ -48,6 +50,8 @@ KEYS = [
     ("a long service", {"service_id": "x" * 11}, "service_id must be"),
     ("a fee code", {"fee_code": "1234567"}, "fee_code must be"),
     ("a level", {"msg_level": 256}, "msg_level must be"),
+    ("a number that does not pay", {"fee_terminal_id": "1380013800"}, "fee_terminal_id is the number that pays"),
+    ("nobody who pays", {"fee_user_type": 3}, "fee_terminal_id is the number that pays"),
     ("a payer", {"fee_user_type": 4}, "fee_user_type must be 0 to 3"),
     ("a length", {"ascii_bytes_max": 161}, "159 or 160"),
     ("parts", {"parts_max": 0}, "parts_max must be"),
@@ -264,6 +268,8 @@ MESSAGES = [
     ("an unknown format", b"\x01", 246, "01", ("msg-fmt-246", "no-time")),
     ("GB labelled UCS2", "退订".encode("gb18030"), 8, "退订", ("gb-as-ucs2", "no-time")),
     ("GB labelled UCS2, which is no UCS2", "谢谢，再见".encode("gb18030"), 8, "谢谢，再见", ("gb-as-ucs2", "no-time")),
+    ("GB labelled ASCII", "退订".encode("gb18030"), 0, "退订", ("gb-as-ascii", "no-time")),
+    ("Latin-1 labelled ASCII", b"caf\xe9", 0, "caf\ufffd", ("msg-fmt-0", "no-time")),
     ("Hangul", "안녕하세요".encode("utf-16-be"), 8, "안녕하세요", ("no-time",)),
     ("English in UCS2", "stop".encode("utf-16-be"), 8, "stop", ("no-time",)),
     ("an emoji", "好😀".encode("utf-16-be"), 8, "好😀", ("no-time",)),
@@ -294,3 +300,15 @@ def test_the_parts_of_a_long_message_are_known_by_references_of_8_and_of_16_bits
     assert (second.text, second.part[1:]) == ("two", (2, 2))
     assert first.part[0] != second.part[0]
     assert mo(b"\x01", 0, tp_udhi=1).part is None
+
+
+def test_a_character_that_a_gateway_cut_in_two_is_whole_again_in_the_joined_message():
+    octets = "好😀".encode("utf-16-be")
+    parts = [
+        mo(bytes((5, 0, 3, 7, 2, number)) + piece, 8, tp_udhi=1) for number, piece in ((1, octets[:4]), (2, octets[4:]))
+    ]
+    assert [part.flags for part in parts] == [("no-time",)] * 2
+    held = inbound.new(1, parts[1]).with_part(inbound.part_of(parts[0]))
+    assert held.text == "好😀"
+    assert inbound.new(1, parts[0]).text == "好\ufffd[…]"
+    encode(parts[0])  # a record has no half of a pair

@@ -100,6 +100,35 @@ async def test_the_order_of_answer_and_report(value: str, expected: list[type]) 
         assert len(reports(other)) == (value == "other_connection")
 
 
+@pytest.mark.parametrize("latency_s", [0.0, 0.01])
+async def test_no_report_comes_before_its_answer_however_fast_the_phone_is(latency_s: float) -> None:
+    async with ismg(latency_s=latency_s, **NOW) as gateway:
+        sp = await gateway.sp()
+        for count in (1, 5):
+            sp.got.clear()
+            sp.send(*[SUBMIT] * count)
+            await sp.answers(pdus.Deliver, count)
+            assert [type(pdu) for _, pdu in sp.got] == [pdus.SubmitResp] * count + [pdus.Deliver] * count
+
+
+@pytest.mark.parametrize("number", [b"13800138000", b"8613800138000", b"+8613800138000", b"+13800138000", b"10086"])
+async def test_a_report_has_the_number_as_it_was_submitted(number: bytes) -> None:
+    async with ismg(**NOW) as gateway:
+        sp = await gateway.sp()
+        await sp.submit(dest_terminal_ids=(number,))
+        [(_, deliver)] = await sp.answers(pdus.Deliver)
+        assert deliver.src_terminal_id == reports(sp)[0].dest_terminal_id == number
+
+
+async def test_no_part_of_a_long_message_ends_within_a_character_of_gb18030() -> None:
+    text = "a" + "长" * 70 + "𠀀" * 40
+    async with ismg() as gateway:
+        sp = await gateway.sp()
+        write(gateway, msg=text, msg_fmt=15)
+        parts = [read_part(pdu.msg_content) for _, pdu in await sp.answers(pdus.Deliver, 3)]
+        assert "".join(part.content.decode("gb18030") for part in parts if part) == text
+
+
 @each("report_connection", [("same", [0, 4]), ("any", [2, 2])])
 async def test_the_connection_of_a_report(value: str, expected: list[int]) -> None:
     async with ismg(report_connection=value, **NOW) as gateway:

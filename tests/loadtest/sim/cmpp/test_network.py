@@ -78,7 +78,7 @@ async def test_a_message_to_a_phone_of_another_gateway_is_forwarded_and_reported
         delivered = [pdu for _, pdu in await sp.answers(pdus.Deliver, 2)]
         reports = {report.msg_id: report for pdu in delivered if (report := read_report(pdu.msg_content))}
         assert (reports[far.msg_id].stat, reports[near.msg_id].stat) == (b"MK:0001", b"DELIVRD")
-        assert reports[far.msg_id].dest_terminal_id == THERE
+        assert reports[far.msg_id].dest_terminal_id == b"86" + THERE
         await until(lambda: net.figures(TWO).get("mt_reports_acked") == 1)
         one, two = net.figures(ONE), net.figures(TWO)
         assert (one["mt_forwarded"], one["fwd_results"], one["mt_reports_received"]) == (1, {"0": 1}, 1)

@@ -239,13 +239,11 @@ async def test_a_session_that_the_sp_ends(value: str, expected: tuple[list[type[
     ],
 )
 async def test_a_session_that_the_gateway_ends(value: str, expected: list[type[Any]]) -> None:
-    async with ismg(terminate=value, latency_s=5.0, **NEVER) as gateway:
-        gateway.sim.configure(latency_s=0.0)
+    async with ismg(terminate=value, **NEVER) as gateway:
         sp = await gateway.sp()
         gateway.sim.configure(latency_s=5.0)
         sp.send(SUBMIT)
         await gateway.figure("numbers_accepted", 1)
-        gateway.sim.configure(latency_s=0.0)
         assert gateway.sim.control.terminate(gateway.sim.gateway.accounts["spring"]) == 1
         if expected:
             [(sequence, _)] = await sp.answers(pdus.Terminate)
