@@ -284,8 +284,12 @@ def _left(view: ShownCampaign) -> str:
             why = f"{held_words(view.held)}: {hold_sentence(view.held, view.id)}"
         return f"{waiting:,} recipients; {why}"
     beside = f", beside {expected.beside:,} of other campaigns" if expected.beside else ""
-    waits = "; that does not count what its waves wait" if view.waves is not None and view.waves.unreleased else ""
-    return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}{waits}"
+    if expected.prompt_finish_at_ms is None:
+        return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}"
+    return (
+        f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} if each wave waits as long as it "
+        f"may, by {clock(expected.prompt_finish_at_ms, named=True)} if reports come at once{beside}"
+    )
 
 
 def _accounts(view: CampaignView) -> Table:

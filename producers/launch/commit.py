@@ -29,6 +29,7 @@ from dispatcher.log.records import record_of
 from dispatcher.suppression.list import snapshot_if_due
 from dispatcher.vendors.seam.vendor import Vendor, options_for
 from producers.launch.definition import Definition
+from producers.launch.failover import then_of_most
 from producers.launch.multimedia import publish
 from producers.launch.planning.plan import AccountPlan, LaunchCounts, Plan
 from producers.launch.prepare import PreparedLaunch, judged_again, overtaken
@@ -272,15 +273,16 @@ async def _append_jobs(
             entries = [Entry(account.encode(), encode(job)) for job in mine[start : start + JOBS_AT_ONCE]]
             await append(log, JOBS.name, lane_partition(account), entries)
     plans = {plan.account: plan for plan in prepared.plan.accounts}
+    then = then_of_most(route, prepared.route_split.parts, prepared.route_split.rule_of_batch)
     legs = [
-        _leg(prepared.definition, vendor, plans[account], jobs[account])
+        _leg(prepared.definition, vendor, plans[account], jobs[account], then.get(account, ()))
         for account, vendor in prepared.definition.accounts.items()
     ]
     of_budget = shares(prepared.definition.budget, [leg.cost for leg in legs])
     return tuple(msgspec.structs.replace(leg, share=share) for leg, share in zip(legs, of_budget, strict=True))
 
 
-def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequence[Job]) -> Leg:
+def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequence[Job], then: tuple[str, ...]) -> Leg:
     split, at_ms = vendor.split, now_ms()
     return Leg(
         account=plan.account,
@@ -293,6 +295,7 @@ def _leg(definition: Definition, vendor: Vendor, plan: AccountPlan, jobs: Sequen
         prices={} if plan.cost_micro_yuan is None else vendor.prices_at(at_ms),
         price_changes=() if plan.cost_micro_yuan is None else vendor.price_changes(at_ms),
         cost=plan.cost_micro_yuan or 0,
+        then=then,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -39,6 +40,31 @@ def moved_parts(route: Route | None, parts: Sequence[Slice], rule_of_batch: Sequ
             msgspec.structs.replace(part, account=next_ones[times]) if times < len(next_ones) else part
             for part, next_ones in zip(parts, then, strict=True)
         ]
+
+
+def then_of_most(
+    route: Route | None, parts: Sequence[Slice], rule_of_batch: Sequence[int]
+) -> dict[str, tuple[str, ...]]:
+    """Where most of the recipients of each account may move, in order of preference."""
+    if route is None or not route.failover_after_s:
+        return {}
+    recipients: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for part in parts:
+        recipients[part.account][route.then(rule_of_batch[part.batch], part.account)] += part.count
+    return {account: max(found, key=found.__getitem__) for account, found in recipients.items()}
+
+
+def moves_of(
+    route: Route | None, parts: Sequence[Slice], rule_of_batch: Sequence[int], stops: Mapping[str, int]
+) -> dict[str, tuple[str, int]]:
+    """Of accounts that send nothing (since when: `stops`): where what waits there moves, and from when on."""
+    after_ms = 0 if route is None else route.failover_after_s * 1000
+    found = {}
+    for account, then in then_of_most(route, parts, rule_of_batch).items():
+        to = next((each for each in then if each not in stops), None)
+        if account in stops and to is not None:
+            found[account] = to, stops[account] + after_ms
+    return found
 
 
 def failover_notes(route: Route | None) -> list[str]:

@@ -20,7 +20,7 @@ from dispatcher.config.routes import Route
 from dispatcher.content.judge import Audience, ContentFinding
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.flow.forecast import Load
+from dispatcher.core.lane.notices import whole
 from dispatcher.core.launches.overtaken import followed
 from dispatcher.core.messages.text import units
 from dispatcher.core.money.amounts import yuan
@@ -40,7 +40,7 @@ from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI, counted
 from producers.launch.by_delivery import route_now
 from producers.launch.definition import Definition, define
-from producers.launch.failover import failover_notes, moved_parts
+from producers.launch.failover import failover_notes, moved_parts, moves_of
 from producers.launch.frequency import FrequencyCap, day_text
 from producers.launch.personal_texts import PersonalTexts
 from producers.launch.placeholders import placeholders_of_others
@@ -56,7 +56,7 @@ from producers.launch.planning.plan import (
     Plan,
     RowCounts,
     Texts,
-    beside_the_queue,
+    beside_the_queues,
     load_of,
     make_plan,
     plan_accounts,
@@ -77,7 +77,7 @@ from schemas.states import FREQUENCY_CAP, ON_LIST
 
 _OF_THE_WHOLE_ACCOUNT = (
     *("balance", "balance_note", "login_refused", "queued"),
-    *("beside", "finish_s", "left_at_closing", "short_by"),
+    *("beside", "finish_s", "prompt_finish_s", "left_at_closing", "short_by"),
 )
 
 
@@ -228,11 +228,13 @@ async def prepare(
             carriers=carriers,
             accounts=_beside_others(
                 definition,
+                route_split,
                 await ask_balances(session, definition.accounts, route_split.accounts, definition.by, create=create)
                 if ask_balance
                 else route_split.accounts,
                 views,
-                await _scheduled(session, config, definition.campaign) if ask_balance else {},
+                await _on_log(session) if ask_balance else Campaigns(),
+                config.approval.above,
                 start_ms,
             ),
             now_ms=now_ms(),
@@ -375,37 +377,40 @@ async def _launched_before(session: Session) -> list[CampaignView]:
         return []
 
 
-async def _scheduled(session: Session, config: Config, campaign: str) -> dict[str, tuple[Load, ...]]:
-    """What other drafts will put on the accounts when they start; nothing without a log, or while it is away."""
+async def _on_log(session: Session) -> Campaigns:
+    """The campaigns and drafts on the log, and what stops accounts; none without a log, or while it is away."""
     if not log_is_there(session.config.log.url):
-        return {}
+        return Campaigns()
     try:
-        campaigns = await read_campaigns(await session.log())
+        return await read_campaigns(await session.log())
     except (ConfigError, LogError):
-        return {}
-    return scheduled_loads(campaigns, config.approval.above, now_ms(), but=campaign)
+        return Campaigns()
 
 
 def _beside_others(
     definition: Definition,
+    split: RouteSplit,
     plans: Sequence[AccountPlan],
     views: Iterable[CampaignView],
-    scheduled: Mapping[str, tuple[Load, ...]],
+    campaigns: Campaigns,
+    approval_above: int | None,
     start_ms: int,
 ) -> tuple[AccountPlan, ...]:
     """The accounts' plans with the share of balance and time that other campaigns use, those that will start, too."""
     vendors, at_ms = definition.accounts, now_ms()
-    waiting = queues((view for view in views if view.id != definition.campaign), vendors)
+    found = ((account, whole(stopped.reasons())) for account, stopped in campaigns.stopped().items())
+    stops = {account: stop.since_ms for account, stop in found if stop is not None}
+    waiting = queues((view for view in views if view.id != definition.campaign), vendors, stops)
+    scheduled = scheduled_loads(campaigns, approval_above, at_ms, but=definition.campaign)
     weight, begins_ms = definition.weight or 1, max(at_ms, start_ms)
-    return tuple(
-        beside_the_queue(
-            plan,
-            vendors[plan.account],
-            waiting.get(plan.account, AccountQueue()).with_loads(scheduled.get(plan.account, ())),
-            load_of(definition.campaign, plan, weight, definition.urgent, definition.terms, begins_ms),
-            at_ms,
-        )
-        for plan in plans
+    return beside_the_queues(
+        plans,
+        vendors,
+        {name: waiting.get(name, AccountQueue()).with_loads(scheduled.get(name, ())) for name in vendors},
+        [load_of(definition.campaign, plan, weight, definition.urgent, definition.terms, begins_ms) for plan in plans],
+        at_ms,
+        planned_waves(definition.steps, split.groups),
+        moves_of(definition.by_carrier, split.parts, split.rule_of_batch, stops),
     )
 
 

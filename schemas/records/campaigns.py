@@ -25,7 +25,8 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     and the same two for texts of nothing but ASCII if those differ. `prices`: what a part costs in micro-yuan, by
     carrier's word and "default"; empty: not known; `price_changes`: those that were
     known to come later, in the order of time. `cost`: what the plan came to, in micro-yuan. `share`: the account's
-    share of the campaign's budget.
+    share of the campaign's budget. `then`: where most of the recipients here may move, in order of preference; each job
+    has its own.
     """
 
     account: str
@@ -39,6 +40,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: int = 0
     share: int = 0
     price_changes: tuple[PriceChange, ...] = ()
+    then: tuple[str, ...] = ()
 
 
 class Follows(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,11 +8,13 @@ import pytest
 
 from dispatcher.config.file import parse
 from dispatcher.core.results.equation import Counts
+from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS
+from dispatcher.core.waves.state import WaveStanding
 from dispatcher.service.campaigns.progress import forecast, queues
 from dispatcher.service.campaigns.views import waits_until_ms
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
-from schemas.records import Leg
+from schemas.records import Leg, Wave
 
 NOW_MS = 1_800_000_000_000  # 16:00 in Shanghai
 SPRING: dict[str, Any] = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret"}
@@ -106,6 +108,56 @@ FORECASTS = [
         id="the rest in the next morning's hours",
     ),
 ]
+
+
+def waves(released: int, wait_s: int = 3600) -> WaveStanding:
+    """Three waves, of 100, 400 and 500 recipients."""
+    return WaveStanding(
+        waves=tuple(Wave(count, (1,)) for count in (100, 400, 500)),
+        wait_ms=wait_s * 1000,
+        released=released,
+        halted=0,
+        judged_by_person=0,
+        texts=(),
+        text=None,
+        needs_text=False,
+        decisions=(),
+    )
+
+
+IN_WAVES = [
+    # the campaign, when it is sent if waves wait and if they do not
+    pytest.param(view(waves=waves(1)), 2 * 3600 + 10, 10, id="both waits are to come"),
+    pytest.param(view(queued=600, waves=waves(2)), 3600 + 6, 6, id="one wait is to come"),
+    pytest.param(view(queued=300, waves=waves(3)), 3, None, id="the last wave is sent"),
+    pytest.param(
+        view(queued=900, waves=waves(1), status="held", held=WAITS_FOR_REPORTS, last_sent_ms=NOW_MS - 600_000),
+        2 * 3600 - 600 + 9,
+        9,
+        id="it waits since ten minutes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mine", "end_s", "prompt_s"), IN_WAVES)
+def test_the_end_of_sending_counts_the_waits_between_waves(mine, end_s, prompt_s):
+    found = forecast(mine, queues([mine], ACCOUNTS), ACCOUNTS, (), NOW_MS)
+    assert found.left_s == pytest.approx(end_s, abs=0.01)
+    prompt = None if found.prompt_finish_at_ms is None else (found.prompt_finish_at_ms - NOW_MS) / 1000
+    assert prompt == (None if prompt_s is None else pytest.approx(prompt_s, abs=0.01))
+
+
+def test_what_waits_at_a_stopped_account_is_sent_by_the_next_one_of_its_route():
+    leg = Leg(account="spring", vendor="batch-a", jobs=1, recipients=1000, then=("free", "day"))
+    mine, other = view(legs=(leg,), failover_after_s=60), view("june", account="day", queued=500)
+    stops = {"spring": NOW_MS - 20_000, "free": NOW_MS}
+    waiting = queues([mine, other], ACCOUNTS, stops)
+    assert (waiting["spring"].loads, waiting["spring"].messages) == ((), 1000)
+    found = forecast(mine, waiting, ACCOUNTS, stops, NOW_MS)
+    assert found.left_s == pytest.approx(40 + 10)
+    assert found.beside == 500
+    nowhere = queues([mine], ACCOUNTS, stops | {"day": NOW_MS})
+    assert forecast(mine, nowhere, ACCOUNTS, {*stops, "day"}, NOW_MS).left_s is None
 
 
 @pytest.mark.parametrize(("mine", "others", "held", "expected"), FORECASTS)

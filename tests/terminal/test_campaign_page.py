@@ -21,16 +21,15 @@ def drawn(view: ShownCampaign) -> str:
     return " ".join(out.getvalue().split())
 
 
-async def test_the_finish_time_of_a_campaign_in_waves_says_that_it_leaves_out_their_waits(tmp_path: Path) -> None:
+async def test_the_finish_time_of_a_campaign_in_waves_counts_their_waits_and_says_so(tmp_path: Path) -> None:
     async with open_session(configured(tmp_path)) as session:
         await launched(session, "may", 100, waves="10 %, rest")
         shown = await show_campaign(session, "may")
-    finish = replace(shown.forecast, finish_at_ms=1_764_547_200_000, beside=0)
-    waits = "at the earliest; that does not count what its waves wait"
-    assert shown.waves is not None
-    assert waits in drawn(replace(shown, forecast=finish))
-    last = replace(shown.waves, released=2)
-    assert waits not in drawn(replace(shown, forecast=finish, waves=last))
+    finish = replace(shown.forecast, finish_at_ms=1_764_547_200_000, prompt_finish_at_ms=1_764_540_000_000, beside=0)
+    page = drawn(replace(shown, forecast=finish))
+    assert "2025-12-01 08:00:00 Asia/Shanghai if each wave waits as long as it may" in page
+    assert "by 2025-12-01 06:00:00 Asia/Shanghai if reports come at once" in page
+    assert "at the earliest" in drawn(replace(shown, forecast=replace(finish, prompt_finish_at_ms=None)))
     held = replace(shown, status="held", held=Hold("budget"))
     note = "may is held: its budget is spent; raise it: dispatcher campaign budget may CNY"
     assert held_notes([shown, held, replace(held, held=Hold("hours", 1_764_547_200_000))]) == [note]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -60,6 +60,11 @@ class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
             which = f"account{'s' if len(self.not_run) > 1 else ''} {listed(self.not_run)}"
             idle = [f"no process sends for {which}: start `dispatcher run` (role lanes)."]
         return [*idle, *(stop.sentence for stop in self.stopped)]
+
+
+def stopped_since(stops: Iterable[AccountStop]) -> dict[str, int]:
+    """The accounts of these that send nothing at all, and since when."""
+    return {stop.account: stop.since_ms for stop in stops if stop.keeps_all}
 
 
 async def hindrances(session: Session, views: Sequence[CampaignView]) -> Hindrances:

@@ -14,10 +14,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import asdict
 
-from dispatcher.core.flow.forecast import Forecast, Load, Sent, recipients_beside, when_sent
+from dispatcher.core.flow.forecast import (
+    AT_ONCE,
+    Account,
+    Forecast,
+    Load,
+    Sent,
+    Waves,
+    recipients_beside,
+    when_waves_sent,
+)
 from dispatcher.core.messages.text import parts
 from dispatcher.core.results.equation import Counts, Status
-from dispatcher.core.schedule.holds import Hold
+from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS, Hold
 from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS, Hours, daily, hours_of
 from dispatcher.store.views import CampaignView
 
@@ -197,9 +206,16 @@ class AccountQueue(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, loads=(*self.loads, *loads))
 
 
-def queues(views: Iterable[CampaignView], accounts: Mapping[str, Vendor]) -> dict[str, AccountQueue]:
-    """What each account has to send, paused campaigns included: they keep their claim on its credit."""
+def queues(
+    views: Iterable[CampaignView], accounts: Mapping[str, Vendor], stops: Mapping[str, int] | None = None
+) -> dict[str, AccountQueue]:
+    """What each account has to send, paused campaigns included: they keep their claim on its credit.
+
+    `stops`: since when which accounts send nothing. What will move from there is a load of the account that it moves
+    to; the credit stays where it is queued.
+    """
     found: dict[str, AccountQueue] = {}
+    stopped = stops or {}
     for view in views:
         if view.cancelled:
             continue
@@ -207,13 +223,23 @@ def queues(views: Iterable[CampaignView], accounts: Mapping[str, Vendor]) -> dic
             waiting = counts.queued + counts.in_flight
             if not waiting:
                 continue
-            vendor, queue = accounts.get(account), found.get(account, AccountQueue())
-            loads = (*queue.loads, _load(view, waiting, vendor)) if _goes_on(view) else queue.loads
-            found[account] = AccountQueue(
-                messages=queue.messages + (0 if view.kind == "mms" else waiting * _parts(view, vendor)),
-                loads=loads,
-            )
+            queue = found.get(account, AccountQueue())
+            messages = 0 if view.kind == "mms" else waiting * _parts(view, accounts.get(account))
+            found[account] = AccountQueue(messages=queue.messages + messages, loads=queue.loads)
+            if _goes_on(view):
+                sender, from_ms = _sender(view, account, stopped)
+                load = _load(view, waiting, accounts.get(sender), from_ms)
+                found[sender] = found.get(sender, AccountQueue()).with_loads((load,))
     return found
+
+
+def _sender(view: CampaignView, account: str, stops: Mapping[str, int]) -> tuple[str, int]:
+    """The account that sends what waits at this one, and from when on."""
+    if account not in stops or not view.failover_after_s:
+        return account, 0
+    then = next((leg.then for leg in view.legs if leg.account == account), ())
+    to = next((each for each in then if each not in stops), None)
+    return (account, 0) if to is None else (to, stops[account] + round(view.failover_after_s * 1000))
 
 
 def forecast(
@@ -225,18 +251,28 @@ def forecast(
 ) -> Forecast:
     """The forecast of one campaign among all waiting ones; `held` are the accounts that do not send."""
     mine = {name: queue for name, queue in waiting.items() if any(load.campaign == view.id for load in queue.loads)}
-    loads = [load for queue in mine.values() for load in queue.loads if load.campaign == view.id]
-    alone_s = max((load.alone_s for load in loads), default=0.0)
+    parts = [(name, load) for name, queue in mine.items() for load in queue.loads if load.campaign == view.id]
+    waves = _waves(view, sum(load.recipients for _, load in parts))
+    waits_s = waves.wait_ms / 1000 * (len(waves.shares) - 1)
+    alone_s = max((load.alone_s for _, load in parts), default=0.0) + waits_s
 
     def beside(end_ms: int) -> int:
         return sum(recipients_beside(queue.loads, view.id, now_ms, end_ms) for queue in mine.values())
 
     if view.status not in ("running", "held") or not mine or set(held) & mine.keys():
         return Forecast(left_s=None, finish_at_ms=None, alone_s=alone_s, beside=beside(END_OF_TIME_MS))
-    sent = {
-        name: when_sent(queue.loads, now_ms, account_hours(accounts.get(name)))[view.id] for name, queue in mine.items()
+    beside_it = {
+        name: Account(
+            tuple(load for load in queue.loads if load.campaign != view.id), account_hours(accounts.get(name))
+        )
+        for name, queue in mine.items()
     }
-    left = sum(_recipients(sent[name], view, name, queue) for name, queue in mine.items())
+    sent = when_waves_sent(parts, beside_it, waves, now_ms)
+    left = sum(
+        recipients_left(each, load.alone_s, load.recipients) for each, (_, load) in zip(sent, parts, strict=True)
+    )
+    prompt = [] if waves is AT_ONCE else when_waves_sent(_prompt(view, parts), beside_it, AT_ONCE, now_ms)
+    prompt_ms = None if any(each.at_ms is None for each in prompt) else _last_ms(prompt, None)
     if left:
         closes_ms = view.ends_ms
         return Forecast(
@@ -246,9 +282,46 @@ def forecast(
             beside=beside(END_OF_TIME_MS if closes_ms is None else closes_ms),
             closes_at_ms=closes_ms,
             left_at_closing=left,
+            prompt_finish_at_ms=prompt_ms,
         )
-    end_ms = max(each.at_ms or now_ms for each in sent.values())
-    return Forecast(left_s=(end_ms - now_ms) / 1000, finish_at_ms=end_ms, alone_s=alone_s, beside=beside(end_ms))
+    end_ms = max(each.at_ms or now_ms for each in sent)
+    return Forecast(
+        left_s=(end_ms - now_ms) / 1000,
+        finish_at_ms=end_ms,
+        alone_s=alone_s,
+        beside=beside(end_ms),
+        prompt_finish_at_ms=prompt_ms,
+    )
+
+
+def _prompt(view: CampaignView, parts: Iterable[tuple[str, Load]]) -> list[tuple[str, Load]]:
+    """The loads without the wait for a wave's reports."""
+    waits_ms = _released_ms(view)
+    return [
+        (name, msgspec.structs.replace(load, from_ms=0) if load.from_ms == waits_ms else load) for name, load in parts
+    ]
+
+
+def _last_ms(sent: Iterable[Sent], default: int | None) -> int | None:
+    return max((each.at_ms for each in sent if each.at_ms is not None), default=default)
+
+
+def _waves(view: CampaignView, waiting: int) -> Waves:
+    """What is left of this campaign in waves, of `waiting` recipients."""
+    standing = view.waves
+    if standing is None or not standing.unreleased or not waiting:
+        return AT_ONCE
+    later = [wave.recipients for wave in standing.waves[standing.released :]]
+    now = max(0, waiting - sum(later))
+    whole = now + sum(later)
+    if now:
+        return Waves(tuple(count / whole for count in (now, *later)), standing.wait_ms)
+    return Waves(tuple(count / whole for count in later), standing.wait_ms, _released_ms(view))
+
+
+def _released_ms(view: CampaignView) -> int:
+    """When the next wave begins at the latest, if everything of the released ones was sent."""
+    return 0 if view.waves is None or view.last_sent_ms is None else view.last_sent_ms + view.waves.wait_ms
 
 
 def account_hours(vendor: Vendor | None) -> Hours:
@@ -263,24 +336,15 @@ def recipients_left(sent: Sent, alone_s: float, recipients: int) -> int:
 
 def _goes_on(view: CampaignView) -> bool:
     """Whether it is sent by itself, now or later."""
-    return not view.paused and (view.held is None or view.held.until_ms > 0)
+    return not view.paused and (view.held is None or view.held.until_ms > 0 or view.held == WAITS_FOR_REPORTS)
 
 
-def _recipients(sent: Sent, view: CampaignView, account: str, queue: AccountQueue) -> int:
-    alone_s = next(load.alone_s for load in queue.loads if load.campaign == view.id)
-    return recipients_left(sent, alone_s, _left(view, account))
-
-
-def _left(view: CampaignView, account: str) -> int:
-    counts = view.accounts[account]
-    return counts.queued + counts.in_flight
-
-
-def _load(view: CampaignView, waiting: int, vendor: Vendor | None) -> Load:
+def _load(view: CampaignView, waiting: int, vendor: Vendor | None, from_ms: int) -> Load:
     per_s = limit_per_s(vendor, view.segments) or UNPACED_PER_S
     ends_ms = END_OF_TIME_MS if view.ends_ms is None else view.ends_ms
-    hours = hours_of(view.hours)
-    return Load(view.id, waiting / per_s, view.weight, view.urgent, hours, ends_ms=ends_ms, recipients=waiting)
+    if view.held == WAITS_FOR_REPORTS:
+        from_ms = max(from_ms, _released_ms(view))
+    return Load(view.id, waiting / per_s, view.weight, view.urgent, hours_of(view.hours), from_ms, ends_ms, waiting)
 
 
 def _parts(view: CampaignView, vendor: Vendor | None) -> int:

@@ -18,7 +18,7 @@ from dispatcher.core.results.equation import Status
 from dispatcher.errors import NotFound, UserError
 from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
 from dispatcher.service.campaigns.drafts import DraftView, find_draft, is_draft, list_drafts
-from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances
+from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances, stopped_since
 from dispatcher.service.campaigns.progress import Pace, Speed, forecast, over, pace, queues
 from dispatcher.service.campaigns.retries import RetryTable, retry_table
 from dispatcher.service.campaigns.wave_table import WaveTable, wave_table
@@ -282,8 +282,9 @@ def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
 def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView], kept: Hindrances) -> Forecast:
     """When this campaign is sent, beside the others; `view` may be newer than `views`."""
     accounts = session.config.accounts
-    waiting = queues([view, *(each for each in views if each.id != view.id)], accounts)
-    held = {*kept.not_run, *(stop.account for stop in kept.stopped if stop.keeps_all)}
+    stops = stopped_since(kept.stopped)
+    waiting = queues([view, *(each for each in views if each.id != view.id)], accounts, stops)
+    held = {*kept.not_run, *stops}
     return forecast(view, waiting, accounts, held, now_ms())
 
 

@@ -17,7 +17,7 @@ from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.core.waves.unusual import UnusualRate
 from dispatcher.service.account_states import AccountState
-from dispatcher.service.campaigns.hindrances import AccountStop
+from dispatcher.service.campaigns.hindrances import AccountStop, stopped_since
 from dispatcher.service.campaigns.progress import forecast, queues
 from dispatcher.service.reports.usual_rates import UsualRates
 from dispatcher.service.session import Session
@@ -89,9 +89,9 @@ def closing_forecasts(
     closing = [view for view in views if view.counts.queued and view.ends_ms is not None]
     if not closing:
         return {}
-    waiting = queues(views, vendors)
-    held = {each.account for each in accounts if each.stopped is not None and each.stopped.keeps_all}
-    return {view.id: forecast(view, waiting, vendors, held, at_ms) for view in closing}
+    stops = stopped_since(each.stopped for each in accounts if each.stopped is not None)
+    waiting = queues(views, vendors, stops)
+    return {view.id: forecast(view, waiting, vendors, stops, at_ms) for view in closing}
 
 
 def unusual_rates(views: Sequence[CampaignView], at_ms: int) -> dict[str, UnusualRate]:

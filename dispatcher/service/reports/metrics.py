@@ -22,6 +22,7 @@ from dispatcher.core.results.equation import STATUSES, Counts, Status, total
 from dispatcher.core.schedule.holds import HoldWhy
 from dispatcher.masking import masked_mobiles
 from dispatcher.service.account_states import AccountState, AccountWatch
+from dispatcher.service.campaigns.hindrances import stopped_since
 from dispatcher.service.campaigns.progress import AccountQueue, Speed, forecast, pace, queues
 from dispatcher.service.freshness import FOLDED, Ends, ends_of
 from dispatcher.service.session import Session
@@ -141,7 +142,7 @@ class MetricsWatch:
         )
         stopped = {each.account for each in accounts if each.stops}
         shown = busiest(views)
-        waiting = queues(views, vendors)
+        waiting = queues(views, vendors, stopped_since(each.stopped for each in states if each.stopped is not None))
         self._speeds = {view.id: self._speeds.get(view.id, Speed()) for view in shown}
         names = {view.id for view in shown}
         others = [view for view in views if view.id not in names]

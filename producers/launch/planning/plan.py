@@ -17,7 +17,7 @@ import msgspec
 
 from dispatcher.content.judge import ContentFinding
 from dispatcher.core.carriers import Carrier
-from dispatcher.core.flow.forecast import Load, recipients_beside, when_sent
+from dispatcher.core.flow.forecast import AT_ONCE, Account, Load, Waves, recipients_beside, when_waves_sent
 from dispatcher.core.flow.pacing import SHARE_OF_WINDOW
 from dispatcher.core.messages.text import Split, parts, units
 from dispatcher.core.money.prices import CarrierCost, Column
@@ -42,7 +42,8 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     `apart` of the messages are paid from another credit than `balance` (numbers abroad, multimedia messages), which is
     not queried. The balance also pays for `queued` messages of launched campaigns with `beside` recipients. `finish_s`
     is when this campaign is sent beside them, all hours included, None if it is not; `seconds` is the sending alone.
-    `left_at_closing` recipients are not sent when the session closes in which the campaign begins.
+    Both count the waits between waves in full; `prompt_finish_s` is `finish_s` if reports come at once, None without
+    waves. `left_at_closing` recipients are not sent when the session closes in which the campaign begins.
 
     `cost_micro_yuan` is the sum of `costs`, in millionths of a yuan; None if the account has no prices.
     """
@@ -64,6 +65,7 @@ class AccountPlan(msgspec.Struct, frozen=True, kw_only=True):
     queued: int = 0
     beside: int = 0
     finish_s: float | None = None
+    prompt_finish_s: float | None = None
     left_at_closing: int = 0
     short_by: int = 0
     costs: tuple[CarrierCost, ...] = ()
@@ -214,9 +216,10 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     """A launch, before it happens.
 
     `finish_at_ms` is the earliest end of sending beside the launched campaigns (`beside` recipients), all hours
-    included; `alone_finish_at_ms` without them. `carriers`: recipients by the word of their carrier. `waves`: None if
-    it is sent in one go; the waits between them are in no finish time. `text` is the text as it will leave; for a
-    personalised campaign it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
+    included; `alone_finish_at_ms` without them. `waves`: None if it is sent in one go. The finish times count the waits
+    between waves in full; `prompt_finish_at_ms` is the first one if the reports of each wave come at once, None without
+    waves. `carriers`: recipients by the word of their carrier. `text` is the text as it will leave; for a personalised
+    campaign it is "", `samples` are a few texts, `longest` is the longest and `text_chars` its length.
     `lists`: each of several lists; `source` then names all of them.
 
     It may be sent within `hours`, from `starts_at_ms` on, and its first session ends at `closes_at_ms` (None: never).
@@ -246,6 +249,7 @@ class Plan(LaunchCounts, frozen=True, kw_only=True):
     campaign_class: CampaignClass = msgspec.field(name="class", default="marketing")
     hours: str = str(ALWAYS)
     at_closing: AtClosing = "pause"
+    prompt_finish_at_ms: int | None = None
     starts_at_ms: int = 0
     closes_at_ms: int | None = None
     left_at_closing: int = 0
@@ -379,24 +383,73 @@ def load_of(campaign: str, plan: AccountPlan, weight: int, urgent: bool, terms: 
     return Load(campaign, plan.seconds, weight, urgent, terms.hours, start_ms, ends_ms)
 
 
-def beside_the_queue(
-    plan: AccountPlan, vendor: Vendor, queue: AccountQueue, campaign: Load, now_ms: int
-) -> AccountPlan:
-    """The plan of an account whose balance and time other campaigns use, too. `campaign` is this launch there."""
-    hours = account_hours(vendor)
-    closes_ms = campaign.hours.closes_ms(campaign.from_ms)
-    in_time = when_sent((*queue.loads, msgspec.structs.replace(campaign, ends_ms=closes_ms)), now_ms, hours)
-    left = recipients_left(in_time[campaign.campaign], campaign.alone_s, plan.recipients)
-    sent = in_time if campaign.ends_ms == closes_ms or not left else when_sent((*queue.loads, campaign), now_ms, hours)
-    ends_ms = sent[campaign.campaign].at_ms
-    found = msgspec.structs.replace(
-        plan,
-        queued=queue.messages,
-        beside=recipients_beside(queue.loads, campaign.campaign, now_ms, closes_ms if ends_ms is None else ends_ms),
-        finish_s=None if ends_ms is None else (ends_ms - now_ms) / 1000,
-        left_at_closing=left,
-    )
-    return found if found.enough is not False else msgspec.structs.replace(found, short_by=found.lacking)
+def beside_the_queues(
+    plans: Sequence[AccountPlan],
+    vendors: Mapping[str, Vendor],
+    waiting: Mapping[str, AccountQueue],
+    loads: Sequence[Load],
+    now_ms: int,
+    waves: PlannedWaves | None = None,
+    moves: Mapping[str, tuple[str, int]] | None = None,
+) -> tuple[AccountPlan, ...]:
+    """The plans of accounts whose balance and time other campaigns use, too. `loads`: of this launch, one a plan.
+
+    `moves`: which accounts of the route send nothing now, and the account to which, and from when on, what waits there
+    moves.
+    """
+    by_name = {plan.account: plan for plan in plans}
+    others = {
+        name: Account(waiting.get(name, AccountQueue()).loads, account_hours(vendor))
+        for name, vendor in vendors.items()
+    }
+    parts = [
+        _moved(plan, load, by_name, moves or {}) if plan.recipients else (plan.account, load)
+        for plan, load in zip(plans, loads, strict=True)
+    ]
+    in_waves = _shares_of_waves(waves)
+    closing = [
+        (name, msgspec.structs.replace(load, ends_ms=load.hours.closes_ms(load.from_ms))) for name, load in parts
+    ]
+    in_time = when_waves_sent(closing, others, in_waves, now_ms)
+    sent = in_time if closing == parts else when_waves_sent(parts, others, in_waves, now_ms)
+    prompt = sent if in_waves is AT_ONCE else when_waves_sent(parts, others, AT_ONCE, now_ms)
+    found = []
+    for at, plan in enumerate(plans):
+        sender, load = closing[at]
+        queue, ends_ms, prompt_ms = waiting.get(plan.account, AccountQueue()), sent[at].at_ms, prompt[at].at_ms
+        until_ms = load.ends_ms if ends_ms is None else ends_ms
+        beside = recipients_beside(others[sender].loads, load.campaign, now_ms, until_ms)
+        planned = msgspec.structs.replace(
+            plan,
+            queued=queue.messages,
+            beside=beside,
+            finish_s=None if ends_ms is None else (ends_ms - now_ms) / 1000,
+            prompt_finish_s=None if prompt_ms is None or in_waves is AT_ONCE else (prompt_ms - now_ms) / 1000,
+            left_at_closing=recipients_left(in_time[at], load.alone_s, plan.recipients),
+        )
+        found.append(
+            planned if planned.enough is not False else msgspec.structs.replace(planned, short_by=planned.lacking)
+        )
+    return tuple(found)
+
+
+def _moved(
+    plan: AccountPlan, load: Load, plans: Mapping[str, AccountPlan], moves: Mapping[str, tuple[str, int]]
+) -> tuple[str, Load]:
+    """The account that will send this load, and the load there."""
+    to, from_ms = moves.get(plan.account, (plan.account, 0))
+    if to == plan.account:
+        return to, load
+    alone_s = plan.recipients / plans[to].per_s
+    return to, msgspec.structs.replace(load, alone_s=alone_s, from_ms=max(load.from_ms, from_ms))
+
+
+def _shares_of_waves(planned: PlannedWaves | None) -> Waves:
+    """Each wave's share of the campaign."""
+    if planned is None:
+        return AT_ONCE
+    whole = sum(wave.recipients for wave in planned.waves)
+    return Waves(tuple(wave.recipients / whole for wave in planned.waves), planned.wait_s * 1000)
 
 
 def make_plan(
@@ -427,6 +480,8 @@ def make_plan(
     left = sum(account.left_at_closing for account in accounts)
     ends_s = [account.seconds if account.finish_s is None else account.finish_s for account in accounts]
     never_ends = any(account.finish_s is None and account.left_at_closing for account in accounts)
+    prompt_s = [account.prompt_finish_s for account in accounts if account.prompt_finish_s is not None]
+    waits_s = 0 if waves is None else waves.wait_s * (len(waves.waves) - 1)
     closes_ms = terms.hours.closes_ms(begins_ms)
     return Plan(
         campaign=campaign,
@@ -447,7 +502,8 @@ def make_plan(
         batches=batches,
         seconds=seconds,
         finish_at_ms=None if never_ends else now_ms + round(max(ends_s) * 1000),
-        alone_finish_at_ms=terms.hours.opens_ms(begins_ms) + round(seconds * 1000),
+        prompt_finish_at_ms=now_ms + round(max(prompt_s) * 1000) if len(prompt_s) == len(accounts) else None,
+        alone_finish_at_ms=terms.hours.opens_ms(begins_ms) + round((seconds + waits_s) * 1000),
         campaign_class=terms.campaign_class,
         hours=str(terms.hours),
         at_closing=terms.at_closing,

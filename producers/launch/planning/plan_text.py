@@ -80,9 +80,7 @@ def _waves(planned: PlannedWaves) -> Iterator[str]:
             shares = " with the text that is decided then"
         recipients = counted(wave.recipients, "recipient")
         yield _line("" if wave.wave > 1 else "waves", f"{wave.wave}: {recipients}{shares}")
-    yield _line(
-        "", f"each waits for 90 % of its reports, {duration(planned.wait_s)} at most; no finish time counts that"
-    )
+    yield _line("", f"each waits for 90 % of its reports, {duration(planned.wait_s)} at most")
 
 
 def _list(origin: OneList | Plan, rows: str) -> Iterator[str]:
@@ -171,9 +169,17 @@ def _at_closing(plan: Plan) -> str:
 
 def _finish(plan: Plan) -> str:
     alone = f"{duration(plan.seconds)} of sending at the flow limit"
+    prompt = ""
+    if plan.prompt_finish_at_ms is not None:
+        prompt = f"{clock(plan.prompt_finish_at_ms, named=True)} if reports come at once, "
     if plan.finish_at_ms is None:
         beside = f" beside {counted(plan.beside, 'recipient')} of other campaigns" if plan.beside else ""
-        return f"NOT IN ITS HOURS: {alone}{beside}"
+        waits = f" if each wave waits as long as it may; {prompt.removesuffix(', ')}" if prompt else ""
+        return f"NOT IN ITS HOURS{waits}: {alone}{beside}"
+    if prompt:
+        beside = f", beside {counted(plan.beside, 'recipient')} of other campaigns" if plan.beside else ""
+        finish = clock(plan.finish_at_ms, named=True)
+        return f"{finish} if each wave waits as long as it may, {prompt}{alone}{beside}"
     if not plan.beside:
         return f"{clock(plan.finish_at_ms, named=True)} at the earliest, {alone}"
     return (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.core.flow.forecast import HORIZON_MS, Load, Sent, when_sent
+from dispatcher.core.flow.forecast import HORIZON_MS, Account, Load, Sent, Waves, when_sent, when_waves_sent
 from dispatcher.core.schedule.hours import ALWAYS, NEVER, Hours, daily, hours_of
 from dispatcher.core.shanghai import DAY_MS, HOUR_MS
 from tests.core.schedule.test_hours import HOURS, at
@@ -111,6 +111,26 @@ def test_what_is_left_when_a_session_ends_is_not_sent_and_makes_room():
 def test_a_campaign_that_begins_later_takes_nothing_before():
     found = when_sent([hours(4, "a"), hours(1, "b", from_ms=MIDNIGHT_MS + 2 * HOUR_MS)], MIDNIGHT_MS)
     assert (h(found["a"]), h(found["b"])) == (5, 4)
+
+
+def test_waves_begin_on_all_accounts_when_the_last_one_has_sent_the_wave_before():
+    parts = [("slow", hours(4, "a")), ("fast", hours(2, "a"))]
+    accounts = {"slow": Account((hours(1, "b"),)), "fast": Account()}
+    ends = when_waves_sent(parts, accounts, Waves((0.5, 0.5), 1 * HOUR_MS), MIDNIGHT_MS)
+    assert [h(each) for each in ends] == [3 + 1 + 2, 3 + 1 + 1]  # beside b the first half takes three hours
+    later = when_waves_sent(parts, accounts, Waves((1.0,), 0, MIDNIGHT_MS + 5 * HOUR_MS), MIDNIGHT_MS)
+    assert [h(each) for each in later] == [9, 7]
+
+
+def test_what_a_wave_cannot_send_in_time_is_left_with_all_later_waves():
+    part = ("x", hours(4, "a", ends_ms=MIDNIGHT_MS + 3 * HOUR_MS))
+    [sent] = when_waves_sent([part], {"x": Account()}, Waves((0.25, 0.25, 0.5), HOUR_MS), MIDNIGHT_MS)
+    assert sent == Sent(None, 2 * 3600)  # one hour, a wait, one hour
+
+
+def test_loads_of_one_campaign_share_its_weight():
+    found = when_sent([hours(1, "a"), hours(1, "a"), hours(3, "b", weight=2)], MIDNIGHT_MS)
+    assert (h(found["a"]), h(found["b"])) == (5, 4.5)
 
 
 def test_what_never_opens_is_never_sent():

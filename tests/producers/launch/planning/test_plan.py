@@ -17,8 +17,10 @@ from dispatcher.wording import duration
 from producers.launch.planning.plan import (
     ListOrigin,
     Plan,
+    PlannedWave,
+    PlannedWaves,
     RowCounts,
-    beside_the_queue,
+    beside_the_queues,
     load_of,
     make_plan,
     per_request,
@@ -246,14 +248,16 @@ def in_hours(
     now: str = "2026-11-30 12:00",
     beside: int = 0,
     hours: Hours = ALWAYS,
+    waves: PlannedWaves | None = None,
 ) -> Any:
     """A plan of a campaign that is sent from 8 to 20 over one account, one recipient per second; `hours`: others'."""
     vendor, now_ms = account(flow=flow(1, "messages")), at(now)
     terms = Terms("marketing", DAY, ALWAYS, at_closing)
     [one] = plan_accounts({"a": vendor}, "hi", [Slice("a", 0, 0, recipients)])
     queue = AccountQueue(loads=(Load("other", beside, hours=hours, recipients=beside),))
-    planned_one = beside_the_queue(one, vendor, queue, load_of("may", one, 1, False, terms, now_ms), now_ms)
-    return planned({"a": vendor}, [recipients], accounts=(planned_one,), now_ms=now_ms, terms=terms)
+    load = load_of("may", one, 1, False, terms, now_ms)
+    accounts = beside_the_queues([one], {"a": vendor}, {"a": queue}, [load], now_ms, waves)
+    return planned({"a": vendor}, [recipients], accounts=accounts, now_ms=now_ms, terms=terms, waves=waves)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +283,41 @@ def in_hours(
 )
 def test_the_plan_proves_whether_the_campaign_is_sent_in_its_hours(plan: Plan, finish: str | None, left: int):
     assert (plan.finish_at_ms, plan.left_at_closing) == (None if finish is None else at(finish), left)
+
+
+THREE_WAVES = PlannedWaves(
+    waves=tuple(PlannedWave(wave=at, recipients=count) for at, count in enumerate((360, 1440, 1800), 1)), wait_s=7200
+)
+
+
+def test_the_plan_counts_the_waits_between_waves_and_says_when_it_is_sent_without_them():
+    plan = in_hours(3600, waves=THREE_WAVES)
+    assert (plan.finish_at_ms, plan.prompt_finish_at_ms) == (at("2026-11-30 17:00"), at("2026-11-30 13:00"))
+    assert plan.alone_finish_at_ms == plan.finish_at_ms
+    words = "2026-11-30 17:00:00 Asia/Shanghai if each wave waits as long as it may, 2026-11-30 13:00:00 Asia/Shanghai"
+    assert f"{words} if reports come at once, 1 h of sending" in "\n".join(plan_lines(plan))
+
+
+def test_what_a_later_wave_cannot_send_in_its_hours_is_left():
+    plan = in_hours(3600, waves=THREE_WAVES, now="2026-11-30 16:00")
+    assert (plan.finish_at_ms, plan.left_at_closing) == (None, 1800)
+    assert plan.prompt_finish_at_ms == at("2026-11-30 17:00")
+    goes_on = in_hours(3600, waves=THREE_WAVES, now="2026-11-30 16:00", at_closing="continue")
+    assert (goes_on.finish_at_ms, goes_on.left_at_closing) == (at("2026-12-01 08:30"), 1800)
+
+
+def test_the_plan_lets_recipients_of_a_stopped_account_move_to_the_next_one():
+    now_ms, terms = at("2026-11-30 12:00"), Terms("marketing", DAY, ALWAYS, "pause")
+    route = {"a": account(flow=flow(2, "messages")), "b": account(flow=flow(1, "messages"))}
+    plans = plan_accounts(route, "hi", [Slice("a", 0, 0, 3600), Slice("b", 0, 0, 1800)])
+    loads = [load_of("may", plan, 1, False, terms, now_ms) for plan in plans]
+
+    def ends(**moves: Any) -> list[float | None]:
+        return [plan.finish_s for plan in beside_the_queues(plans, route, {}, loads, now_ms, None, moves)]
+
+    assert ends() == [1800, 1800]
+    assert ends(a=("b", now_ms)) == [5400, 3600]  # both share account b until its own recipients are sent
+    assert ends(a=("b", now_ms + 7_200_000)) == [7200 + 3600, 1800]
 
 
 def test_the_plan_counts_others_only_if_they_may_be_sent_beside_it():
