@@ -20,8 +20,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from dispatcher.errors import DispatcherError
-from dispatcher.i18n import N_, _, current_language, language_is
-from dispatcher.terminal.language import in_language, lang_option, language_of, speak
+from dispatcher.i18n import N_, _, current_language, language_is, use_language
+from dispatcher.terminal.language import asked_language, in_language, lang_option, language_of, speak
 from dispatcher.terminal.options import CONFIG_BEFORE, Group, config_before
 from dispatcher.terminal.streams import clean_streams, open_closed_streams
 
@@ -158,9 +158,11 @@ class Commands(InstalledGroup):
         except BrokenPipeError:
             return _unread()
         except click.ClickException as error:
+            use_language(asked_language())
             error.show()
             return error.exit_code
         except DispatcherError as error:
+            use_language(asked_language())
             _debug_or(_("error: {sentence}").format(sentence=error.said(do=True)))
             return error.exit_code
         except OSError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from numbers import Integral
 from typing import Any, Final
 
+from dispatcher.i18n import N_ as N_
 from dispatcher.i18n import _, ngettext
 
 _PLAIN: Final = (int, float, str, bool)

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 
+from dispatcher.i18n import N_, _, ngettext
+
 _DAY_S = 86_400
 CONTROLS: Final = dict.fromkeys(
     (
@@ -28,13 +30,14 @@ class _Shown:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """`1 batch`, `2,000 batches`."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+    """`1 batch`, `2,000 batches`. Both words are literals, for scripts/catalogues."""
+    singular, plural = f"{{n:,}} {one}", f"{{n:,}} {many or f'{one}s'}"
+    return ngettext(singular, plural, count).format(n=count)
 
 
 def listed(names: Iterable[str]) -> str:
     """`"spring" and "summer"`."""
-    return " and ".join(f'"{name}"' for name in names)
+    return _(" and ").join(_('"{name}"', name=name) for name in names)
 
 
 def show_times_in(zone: tzinfo) -> None:
@@ -63,12 +66,12 @@ def day_of(at_ms: int) -> str:
 def duration(seconds: float) -> str:
     """`less than a second`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 1:
-        return "less than a second"
+        return _("less than a second")
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    units = [(days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    return " ".join([f"{count} {unit}" for count, unit in units if count][:2])
+    units = [(days, N_("{n} d")), (hours, N_("{n} h")), (minutes, N_("{n} min")), (rest, N_("{n} s"))]
+    return " ".join([_(unit, n=count) for count, unit in units if count][:2])
 
 
 def countdown(seconds: float) -> str:

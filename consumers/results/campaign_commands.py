@@ -9,6 +9,7 @@ import click
 from dispatcher.config.places import load_places
 from dispatcher.core.drafts import DRAFT_STATUSES, DraftStatus
 from dispatcher.core.results.equation import STATUSES, Status
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.campaigns.hindrances import Hindrances
 from dispatcher.service.campaigns.views import (
@@ -90,13 +91,16 @@ def list_command(
             console().print(note, style="yellow")
         _tell_hindrances(found.hindrances)
         if found.more:
-            click.echo(f"and {counted(found.more, 'older campaign')}: raise --limit, or narrow it down.", err=True)
+            click.echo(
+                _("and {count}: raise --limit, or narrow it down.", count=counted(found.more, "older campaign")),
+                err=True,
+            )
     elif found.drafts:
-        click.echo("no campaign like that is launched.")
+        click.echo(_("no campaign like that is launched."))
     elif found.campaigns_in_all:
-        click.echo(f"none of {counted(found.campaigns_in_all, 'campaign')} is like that.")
+        click.echo(_("none of {count} is like that.", count=counted(found.campaigns_in_all, "campaign")))
     else:
-        click.echo("no campaigns yet. Launch one: dispatcher campaign launch --help")
+        click.echo(_("no campaigns yet. Launch one: dispatcher campaign launch --help"))
     _tell_stale(found.records_behind)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dispatcher.core.carriers import CARRIER_WORDS
+from dispatcher.i18n import _
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.wording import clock, printable
+from dispatcher.words import carrier, meaning, reason, word
 
 if TYPE_CHECKING:
     from dispatcher.service.carriers import NumberCarrier
@@ -41,21 +42,28 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
     if found.suppressed is not None:
         on_list, why = found.suppressed, f": {found.suppressed.why}" if found.suppressed.why else ""
         click.echo(
-            f"{found.number} is on the suppression list since {clock(on_list.since_ms)} ({on_list.source}, "
-            f"{on_list.by}{why}): no launch texts it."
+            _(
+                "{number} is on the suppression list since {time} ({source}, {by}{why}): no launch texts it.",
+                number=found.number,
+                time=clock(on_list.since_ms),
+                source=word(on_list.source),
+                by=on_list.by,
+                why=why,
+            )
         )
     click.echo(f"{found.number}: {_carrier(found.carrier)}")
     if not found.campaigns and not found.set_aside and not found.inbound:
-        click.echo(f"{found.number} is in no campaign, and sent us nothing.")
+        click.echo(_("{number} is in no campaign, and sent us nothing.", number=found.number))
     if found.campaigns:
-        names = ("campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported")
-        table = columns(*names, prose={"meaning"})
+        table = columns(
+            "campaign", "state", "code", "meaning", "account", "vendor id", "submitted", "reported", prose={"meaning"}
+        )
         for each in found.campaigns:
             texts = (
                 each.campaign,
                 _state(each),
                 each.code,
-                each.meaning,
+                meaning(each),
                 each.account,
                 each.vendor_id,
                 clock(each.submitted_ms) if each.submitted_ms else "",
@@ -64,12 +72,12 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
             table.add_row(*map(Text, texts))
         console().print(table)
     if found.set_aside:
-        titles = ("campaign", "set aside", "rows", "first line", "repeats line", "launched")
-        table = columns(*titles, right=frozenset({2, 3, 4}))
+        right = frozenset({2, 3, 4})
+        table = columns("campaign", "set aside", "rows", "first line", "repeats line", "launched", right=right)
         for aside in found.set_aside:
             repeats = _line(aside.repeats_line, aside.repeats_list) if aside.repeats_line else ""
             figures = (f"{aside.rows:,}", _line(aside.first_line, aside.first_list), repeats)
-            table.add_row(*map(Text, (aside.campaign, aside.reason, *figures, clock(aside.launched_ms))))
+            table.add_row(*map(Text, (aside.campaign, reason(aside.reason), *figures, clock(aside.launched_ms))))
         console().print(table)
     if found.inbound:
         table = columns("received", "account", "text", prose={"text"})
@@ -84,17 +92,25 @@ def _line(line: int, name: str) -> str:
 
 def _carrier(found: NumberCarrier) -> str:
     """Its carrier, and where it was ported from if that is known."""
-    title = CARRIER_WORDS[found.carrier].title
+    title = carrier(found.carrier)
     if not found.code:
         return title
-    before = CARRIER_WORDS[found.by_prefix].title
-    return f"{title}, ported from {before} (report {found.code} of {found.account}, {clock(found.learnt_ms)})"
+    return _(
+        "{name}, ported from {before} (report {code} of {account}, {time})",
+        name=title,
+        before=carrier(found.by_prefix),
+        code=found.code,
+        account=found.account,
+        time=clock(found.learnt_ms),
+    )
 
 
 def _state(found: NumberInCampaign) -> str:
     """Its state; of a long message also how many of its parts were delivered."""
-    word = found.state.replace("_", " ")
-    return f"{word} ({found.parts_delivered} of {found.parts} parts)" if found.parts else word
+    state = word(found.state)
+    if not found.parts:
+        return state
+    return _("{state} ({count} of {parts} parts)", state=state, count=found.parts_delivered, parts=found.parts)
 
 
 async def _look_up(number: str, config: str | None) -> NumberLookup:

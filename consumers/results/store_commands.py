@@ -9,6 +9,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dispatcher.config.file import Config, load
+from dispatcher.i18n import _
 from dispatcher.log.opening import open_log
 from dispatcher.store.opening import rebuild as rebuild_store
 from dispatcher.terminal.options import config_option, console, json_option, print_json
@@ -30,7 +31,9 @@ def rebuild(yes: bool, config: str | None, as_json: bool) -> None:
       dispatcher store rebuild --yes
     """
     loaded = load(config, secrets="none")
-    if not confirm(f"Read the whole log {loaded.log.url} and make {loaded.store.url} anew?", yes=yes):
+    if not confirm(
+        _("Read the whole log {log} and make {store} anew?", log=loaded.log.url, store=loaded.store.url), yes=yes
+    ):
         raise click.Abort
     started_s = time.monotonic()
     records = asyncio.run(_rebuild(loaded))
@@ -38,7 +41,14 @@ def rebuild(yes: bool, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"store": loaded.store.url, "records": records, "seconds": round(seconds, 3)})
     else:
-        click.echo(f"{loaded.store.url} was made anew from {records:,} records in {seconds:.1f} s.")
+        click.echo(
+            _(
+                "{url} was made anew from {records:,} records in {seconds:.1f} s.",
+                url=loaded.store.url,
+                records=records,
+                seconds=seconds,
+            )
+        )
 
 
 async def _rebuild(config: Config) -> int:

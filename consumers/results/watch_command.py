@@ -12,6 +12,7 @@ import click
 from rich.live import Live
 
 from dispatcher.core.results.equation import Counts
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.drafts import find_draft
 from dispatcher.service.campaigns.progress import progress_of
 from dispatcher.service.campaigns.views import LOOK_EVERY_S, CampaignLook, stale, watch_campaign
@@ -48,7 +49,12 @@ async def _watch(config: str | None, campaign: str, *, as_json: bool) -> None:
         draft = await find_draft(session, campaign)
         if draft is not None and draft.starts_ms is not None:
             click.echo(
-                f"{campaign} starts at {clock(draft.starts_ms, named=True)}; it is watched from then on.", err=True
+                _(
+                    "{campaign} starts at {time}; it is watched from then on.",
+                    campaign=campaign,
+                    time=clock(draft.starts_ms, named=True),
+                ),
+                err=True,
             )
         looks = watch_campaign(session, campaign)
         async with contextlib.aclosing(looks):

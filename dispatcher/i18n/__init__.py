@@ -1,6 +1,6 @@
 """Words for people, in the language they read: English in the source, Chinese in dispatcher/locale/zh.
 
-`_("… {name} …").format(name=…)` translates into the language of the running task, which `language_is` sets for a
+`_("… {name} …", name=…)` translates into the language of the running task, which `language_is` sets for a
 request or a command. `N_` marks a text that `_` gets later (a row of a table). scripts/catalogues keeps the catalogues.
 """
 
@@ -19,13 +19,28 @@ ENGLISH: Final = "en"
 LANGUAGES: Final = {"en": "English", "zh": "中文"}
 """Every language, by its own name."""
 
+HEADING: Final = "heading"
+"""The context of headings in the catalogues."""
+
 _language: Final[ContextVar[str]] = ContextVar("language", default=ENGLISH)
 
 
-def _(text: str) -> str:
-    """The text in the language of this task."""
+def _(text: str, /, **values: object) -> str:
+    """The text in the language of this task; with values, each stands in its place `{name}`."""
     language = _language.get()
-    return text if language == ENGLISH else _catalogue(language).gettext(text)
+    found = text if language == ENGLISH else _catalogue(language).gettext(text)
+    return found.format(**values) if values else found
+
+
+def plural(one: str, many: str, n: int, /, **values: object) -> str:
+    """The text for a number of things, with the number at `{n}` and each value in its place."""
+    return ngettext(one, many, n).format(n=n, **values)
+
+
+def heading(text: str) -> str:
+    """The name of a column or of a line, which may be another word than the same text elsewhere."""
+    language = _language.get()
+    return text if language == ENGLISH else _catalogue(language).pgettext(HEADING, text)
 
 
 def ngettext(one: str, many: str, n: int) -> str:
@@ -38,6 +53,11 @@ def ngettext(one: str, many: str, n: int) -> str:
 
 def N_(text: str) -> str:
     """The text itself, marked for the catalogue."""
+    return text
+
+
+def H_(text: str) -> str:
+    """The text itself, marked for the catalogue as a heading."""
     return text
 
 

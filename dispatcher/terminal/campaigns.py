@@ -9,25 +9,26 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.core.carriers import carrier_counts
 from dispatcher.core.launches.retries import RetryState
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts, total
-from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.core.waves.variants import label
+from dispatcher.i18n import ENGLISH, N_, _, current_language, heading, plural
 from dispatcher.service.campaigns.cost import CampaignCost
 from dispatcher.service.campaigns.drafts import DraftView
 from dispatcher.service.campaigns.moves import move_sentence
 from dispatcher.service.campaigns.progress import handed_over, percent_final
 from dispatcher.service.campaigns.retries import RetryTable
 from dispatcher.service.campaigns.views import ShownCampaign
-from dispatcher.store.views import CampaignView, StreamView
+from dispatcher.store.meanings import chinese_meaning
+from dispatcher.store.views import CampaignView, Failure, StreamView
 from dispatcher.terminal.live import Bar, equation, legend, status_text
 from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES, held_words
 from dispatcher.terminal.waves import wave_parts
 from dispatcher.wording import clock, counted, day_of, duration, listed
+from dispatcher.words import POLICIES, RETRY_STATES, carrier, hold_words, reason, word
 from schemas.records import Follows
 from schemas.states import EXPIRED
 
@@ -35,11 +36,11 @@ FAILURES_SHOWN: Final = 20
 TEXT_CHARS_SHOWN: Final = 200
 RETRY_WORDS: Final[dict[RetryState, str]] = {
     "waits": "",
-    "due": "is launched now; the role campaigns of `dispatcher run` does it",
+    "due": N_("is launched now; the role campaigns of `dispatcher run` does it"),
     "launched": "",
     "skipped": "",
-    "missed": "it was not launched before the next one was due",
-    "ended": "the campaign was cancelled or closed, or the time is over",
+    "missed": N_("it was not launched before the next one was due"),
+    "ended": N_("the campaign was cancelled or closed, or the time is over"),
 }
 
 
@@ -54,7 +55,7 @@ def campaign_table(views: Sequence[CampaignView]) -> Table:
         figures = (counts.recipients, handed_over(counts), counts.delivered, counts.failed, counts.unknown)
         table.add_row(
             Text(view.id, style="bold"),
-            view.status if view.status != "held" or view.held is None else held_words(view.held, short=True),
+            word(view.status) if view.status != "held" or view.held is None else held_words(view.held, short=True),
             *(f"{figure:,}" for figure in figures),
             f"{percent_final(counts)} %",
             clock(view.launched_ms),
@@ -66,7 +67,7 @@ def campaign_table(views: Sequence[CampaignView]) -> Table:
 def held_notes(views: Sequence[CampaignView]) -> list[str]:
     """The lines below the list about campaigns that are held until somebody or something ends it."""
     return [
-        f"{view.id} is held: {hold_sentence(view.held, view.id)}"
+        _("{id} is held: {why}", id=view.id, why=hold_words(view.held, view.id))
         for view in views
         if view.status == "held" and view.held is not None and not view.held.until_ms
     ]
@@ -77,21 +78,22 @@ def unknown_note(views: Sequence[CampaignView]) -> str:
     counts = total(view.counts for view in views)
     if not counts.unknown:
         return ""
-    return (
-        f"\n{unknown_recipients(counts)} unknown: the vendor may or may not have texted them. "
-        "Their campaigns are not finished. Why, and what to do: dispatcher unknown list"
+    return _(
+        "\n{who} unknown: the vendor may or may not have texted them. Their campaigns are not "
+        "finished. Why, and what to do: dispatcher unknown list",
+        who=unknown_recipients(counts),
     )
 
 
 def unknown_recipients(counts: Counts) -> str:
     """`1 recipient is`, `1,200 recipients are`."""
-    return "1 recipient is" if counts.unknown == 1 else f"{counts.unknown:,} recipients are"
+    return plural("{n:,} recipient is", "{n:,} recipients are", counts.unknown)
 
 
 def campaign_page(view: ShownCampaign) -> RenderableType:
     """Everything about one campaign."""
     title = Text().append(view.id, style="bold").append(f"  {view.name}  " if view.name != view.id else "  ")
-    title.append_text(status_text(view)).append(f"  {percent_final(view.counts)} % final")
+    title.append_text(status_text(view)).append(_("  {share} % final", share=percent_final(view.counts)))
     parts: list[RenderableType] = [title, Text(), _definition(view), Text()]
     parts += [Bar(view.counts), legend(view.counts), equation(view.counts)]
     if len(view.accounts) > 1:
@@ -105,9 +107,9 @@ def campaign_page(view: ShownCampaign) -> RenderableType:
     if view.failures:
         parts += [Text(), _failures(view)]
     if view.invalid_reasons:
-        parts += [Text(), _reasons("invalid", view.invalid_reasons)]
+        parts += [Text(), _reasons(word("invalid"), view.invalid_reasons)]
     if view.suppressed_reasons:
-        parts += [Text(), _reasons("suppressed", view.suppressed_reasons)]
+        parts += [Text(), _reasons(word("suppressed"), view.suppressed_reasons)]
     parts += [Text(advice, style="magenta") for advice in _advice(view)]
     return Group(*parts)
 
@@ -117,65 +119,114 @@ def _definition(view: ShownCampaign) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     texts = _texts(view)
-    at_most = "up to " if (view.variables or len(texts) > 1) and view.segments > 1 else ""
-    per_message = "1 message" if view.segments == 1 else f"{at_most}{view.segments} messages"
+    per_message = counted(view.segments, "message")
+    if (view.variables or len(texts) > 1) and view.segments > 1:
+        per_message = _("up to {count}", count=per_message)
     for index, text in enumerate(texts):
-        last = f"  ({per_message} per recipient)" if index == len(texts) - 1 else ""
-        table.add_row("" if index else "text", f"{text}{last}")
+        last = _("  ({per_message} per recipient)", per_message=per_message) if index == len(texts) - 1 else ""
+        table.add_row("" if index else heading("text"), f"{text}{last}")
     if view.variables:
-        table.add_row("personal", f"{', '.join(f'{{{name}}}' for name in view.variables)} from each recipient's row")
+        table.add_row(
+            heading("personal"),
+            _("{names} from each recipient's row", names=", ".join(f"{{{name}}}" for name in view.variables)),
+        )
     if view.kind != "sms":
-        table.add_row("kind", {"wap": "WAP push", "mms": "multimedia message"}[view.kind])
+        table.add_row(heading("kind"), {"wap": _("WAP push"), "mms": _("multimedia message")}[view.kind])
     if view.follows is not None:
-        table.add_row("follows", f"{view.follows.campaign}: {followed(view.follows)}")
+        table.add_row(heading("follows"), f"{view.follows.campaign}: {followed(view.follows)}")
     if view.stream is not None:
-        table.add_row("stream", stream_words(view.stream))
-    of = {leg.account: f"{leg.recipients or view.accounts[leg.account].recipients:,} recipients" for leg in view.legs}
+        table.add_row(heading("stream"), stream_words(view.stream))
+    of = {leg.account: _many(leg.recipients or view.accounts[leg.account].recipients) for leg in view.legs}
     if view.stream is not None:
         of = {leg.account: counted(view.accounts[leg.account].rows, "message") for leg in view.legs}
     route = ", ".join(f"{leg.account} ({leg.vendor}): {of[leg.account]}" for leg in view.legs)
     if view.deferred_of:
-        table.add_row("deferred", f"of {view.deferred_of}: who was over the frequency cap then")
+        table.add_row(
+            heading("deferred"),
+            _("of {deferred_of}: who was over the frequency cap then", deferred_of=view.deferred_of),
+        )
     for index, each in enumerate(view.deferred):
         people = counted(each.recipients, "recipient")
-        table.add_row("" if index else "deferred", f"{people} to {clock(each.start_ms, named=True)}: {each.campaign}")
-    table.add_row("route", route)
-    if view.failover_after_s:
-        back = "they return when it sends again" if view.fail_back else "they stay there"
-        what = (
-            f"who waits at an account that sends nothing for {view.failover_after_s:,.0f} s moves to the next; {back}"
+        table.add_row(
+            "" if index else heading("deferred"),
+            _(
+                "{people} to {time}: {campaign}",
+                people=people,
+                time=clock(each.start_ms, named=True),
+                campaign=each.campaign,
+            ),
         )
-        table.add_row("failover", what)
+    table.add_row(heading("route"), route)
+    if view.failover_after_s:
+        back = _("they return when it sends again") if view.fail_back else _("they stay there")
+        what = _(
+            "who waits at an account that sends nothing for {failover_after_s:,.0f} s moves to the next; {back}",
+            failover_after_s=view.failover_after_s,
+            back=back,
+        )
+        table.add_row(heading("failover"), what)
     for move in view.moves:
         table.add_row("", move_sentence(move))
     if view.carriers:
-        table.add_row("carriers", carrier_counts(view.carriers))
-    urgent = ", urgent" if view.urgent else ""
+        table.add_row(
+            heading("carriers"), ", ".join(f"{carrier(name)} {many:,}" for name, many in view.carriers.items())
+        )
+    urgent = _(", urgent") if view.urgent else ""
     if view.cost is not None:
-        table.add_row("cost", _cost(view, view.cost))
+        table.add_row(heading("cost"), _cost(view, view.cost))
     if view.budget_micro_yuan:
         spent = None if view.cost is None else view.cost.spent_micro_yuan
-        of_it = "" if spent is None else f", {yuan(spent)} of it spent"
-        table.add_row("budget", f"{yuan(view.budget_micro_yuan)}{of_it}")
-    approved = f", approved by {view.approved_by}" if view.approved_by else ""
-    table.add_row("launched", f"{clock(view.launched_ms)} by {view.launched_by}{approved}")
+        of_it = "" if spent is None else _(", {amount} of it spent", amount=yuan(spent))
+        table.add_row(heading("budget"), f"{yuan(view.budget_micro_yuan)}{of_it}")
+    approved = _(", approved by {approved_by}", approved_by=view.approved_by) if view.approved_by else ""
+    table.add_row(
+        heading("launched"),
+        _(
+            "{time} by {launched_by}{approved}",
+            time=clock(view.launched_ms),
+            launched_by=view.launched_by,
+            approved=approved,
+        ),
+    )
     if view.test_of:
-        table.add_row("test", f"of the draft {view.test_of}; it counts for none of its figures")
-    table.add_row("share", f"weight {view.weight}{urgent}; what becomes unknown: {view.unknown}")
-    table.add_row("hours", hours_words(view))
+        table.add_row(
+            heading("test"), _("of the draft {test_of}; it counts for none of its figures", test_of=view.test_of)
+        )
+    table.add_row(
+        heading("share"),
+        _(
+            "weight {weight}{urgent}; what becomes unknown: {unknown}",
+            weight=view.weight,
+            urgent=urgent,
+            unknown=_(POLICIES[view.unknown]),
+        ),
+    )
+    table.add_row(heading("hours"), hours_words(view))
     if view.options:
-        table.add_row("options", ", ".join(f"{key} = {value}" for key, value in sorted(view.options.items())))
-    sent = f"{clock(view.first_sent_ms)} to {clock(view.last_sent_ms)}" if view.first_sent_ms else "nothing yet"
-    table.add_row("sent", sent)
+        table.add_row(heading("options"), ", ".join(f"{key} = {value}" for key, value in sorted(view.options.items())))
+    sent = (
+        _("{first} to {last}", first=clock(view.first_sent_ms), last=clock(view.last_sent_ms))
+        if view.first_sent_ms
+        else _("nothing yet")
+    )
+    table.add_row(heading("sent"), sent)
     left = _left(view)
     if left:
-        table.add_row("left", left)
-    table.add_row("last report", clock(view.last_report_ms))
+        table.add_row(heading("left"), left)
+    table.add_row(heading("last report"), clock(view.last_report_ms))
     if view.closed_ms is not None:
-        table.add_row("closed", f"{clock(view.closed_ms)}: reports are not waited for; those that come still count")
+        table.add_row(
+            heading("closed"),
+            _("{time}: reports are not waited for; those that come still count", time=clock(view.closed_ms)),
+        )
     elif view.waits_until_ms is not None:
         table.add_row(
-            "waits", f"for reports of {view.counts.accepted:,} until {clock(view.waits_until_ms, named=True)}"
+            heading("waits"),
+            _(
+                "for reports of {accepted:,} until {time}",
+                accepted=view.counts.accepted,
+                time=clock(view.waits_until_ms, named=True),
+            ),
         )
     return table
 
@@ -183,21 +234,24 @@ def _definition(view: ShownCampaign) -> Table:
 def stream_words(stream: StreamView) -> str:
     """Whether it takes messages, and how long they and their keys count."""
     if stream.takes_messages:
-        state = "takes messages"
+        state = _("takes messages")
     elif stream.closed_ms is not None:
-        state = f"closed {clock(stream.closed_ms)} by {stream.closed_by}"
+        state = _("closed {time} by {closed_by}", time=clock(stream.closed_ms), closed_by=stream.closed_by)
     else:
-        state = "takes no more messages"
-    return (
-        f"{state}; a message is sent within {duration(stream.expires_after_s)} unless it says otherwise, and each key "
-        f"once in {duration(stream.keys_kept_s)}"
+        state = _("takes no more messages")
+    return _(
+        "{state}; a message is sent within {duration} unless it says otherwise, and each key once in {duration2}",
+        state=state,
+        duration=duration(stream.expires_after_s),
+        duration2=duration(stream.keys_kept_s),
     )
 
 
 def _days(stream: StreamView) -> Table:
     seen = [share for share in SHARES if share.always or any(share.size(day.counts) for day in stream.days)]
-    names = ("day", "messages", *(share.word for share in seen), "suppressed", "repeated", "expired (failed)")
-    table = columns(*names, right=frozenset(range(1, len(names))))
+    words = [share.word for share in seen]
+    right = frozenset(range(1, len(words) + 5))
+    table = columns("day", "messages", *words, "suppressed", "repeated", "expired (failed)", right=right)
     for day in stream.days:
         sizes = [share.size(day.counts) for share in seen]
         figures = (day.counts.rows, *sizes, day.counts.suppressed, day.counts.duplicate, day.expired)
@@ -207,17 +261,33 @@ def _days(stream: StreamView) -> Table:
 
 def _retries(found: RetryTable, *, paused: bool) -> list[RenderableType]:
     """Which retries there were, and when the next one is due."""
-    classes = " or ".join(found.classes)
-    rule = f"retries of {classes} failures: {found.times} at most, until {clock(found.ends_ms, named=True)}"
-    after = f"; the next one is due {clock(found.next_ms, named=True)}" if found.next_ms is not None else ""
-    after += ", if the campaign is resumed by then" if after and paused else ""
-    words = RETRY_WORDS | ({"due": "the campaign is paused"} if paused else {})
+    classes = _(" or ").join(map(word, found.classes))
+    rule = _(
+        "retries of {classes} failures: {times} at most, until {time}",
+        classes=classes,
+        times=found.times,
+        time=clock(found.ends_ms, named=True),
+    )
+    after = (
+        _("; the next one is due {time}", time=clock(found.next_ms, named=True)) if found.next_ms is not None else ""
+    )
+    after += _(", if the campaign is resumed by then") if after and paused else ""
+    words = {state: _(text) if text else "" for state, text in RETRY_WORDS.items()} | (
+        {"due": _("the campaign is paused")} if paused else {}
+    )
     table = columns("retry", "state", "recipients", "due", "launched", "why", right=frozenset((2,)))
     for each in found.retries:
         launched = clock(each.launched_ms) if each.launched_ms is not None else ""
         recipients = f"{each.recipients:,}" if each.launched_ms is not None else ""
-        why = {"nobody": "nobody had failed like that", "failed": each.says}.get(each.why, words[each.state])
-        table.add_row(Text(each.campaign, style="bold"), each.state, recipients, clock(each.due_ms), launched, why)
+        why = {"nobody": _("nobody had failed like that"), "failed": each.says}.get(each.why, words[each.state])
+        table.add_row(
+            Text(each.campaign, style="bold"),
+            _(RETRY_STATES[each.state]),
+            recipients,
+            clock(each.due_ms),
+            launched,
+            why,
+        )
     return [Text(rule + after), table]
 
 
@@ -227,9 +297,19 @@ def _texts(view: CampaignView) -> list[str]:
         return [_cut(view.text)]
     decided = view.waves.text
     return [
-        f"{label(index)}: {_cut(text)}" + ("  (the last wave gets it)" if index == decided else "")
+        f"{label(index)}: {_cut(text)}" + (_("  (the last wave gets it)") if index == decided else "")
         for index, text in enumerate(view.waves.texts)
     ]
+
+
+def _many(recipients: int) -> str:
+    return counted(recipients, "recipient")
+
+
+def _explained(failure: Failure) -> tuple[str, str]:
+    """What a code means, and what to do about it."""
+    in_chinese = "" if current_language() == ENGLISH else chinese_meaning(failure.vendor, failure.source, failure.code)
+    return in_chinese or failure.meaning, _(failure.advice) if failure.advice else ""
 
 
 def _cut(text: str) -> str:
@@ -238,34 +318,41 @@ def _cut(text: str) -> str:
 
 def followed(follows: Follows) -> str:
     """Who of a campaign is texted again, in words."""
-    classes = f" ({', '.join(follows.classes)})" if follows.classes else ""
+    classes = f" ({', '.join(map(word, follows.classes))})" if follows.classes else ""
     if follows.retry:
-        return f"retry {follows.retry} of those who failed{classes}"
-    words = {"failed": f"failed{classes}", "no_report": "no report", "cancelled": "never sent"}
-    return ", ".join(words.get(state, state) for state in follows.states)
+        return _("retry {retry} of those who failed{classes}", retry=follows.retry, classes=classes)
+    words = {"failed": f"{word('failed')}{classes}", "cancelled": _("never sent")}
+    return ", ".join(words.get(state, word(state)) for state in follows.states)
 
 
 def _cost(view: ShownCampaign, cost: CampaignCost) -> str:
     """What it was planned to cost, and what it cost so far."""
-    missing = f"; no price for {listed(cost.unpriced)}" if cost.unpriced else ""
-    planned = f"{yuan(cost.planned_micro_yuan)} planned{missing}"
+    missing = _("; no price for {names}", names=listed(cost.unpriced)) if cost.unpriced else ""
+    planned = _("{amount} planned{missing}", amount=yuan(cost.planned_micro_yuan), missing=missing)
     if cost.spent_micro_yuan is None or cost.open_micro_yuan is None:
         day = day_of(view.launched_ms)
-        so_far = f"so far: dispatcher report spend --from {day} --by campaign"
+        so_far = _("so far: dispatcher report spend --from {day} --by campaign", day=day)
         return f"{planned}; {so_far}" if view.stream is None else f"{so_far}{missing}"
-    maybe = f", {yuan(cost.open_micro_yuan)} more are unknown or under way" if cost.open_micro_yuan else ""
+    maybe = (
+        _(", {amount} more are unknown or under way", amount=yuan(cost.open_micro_yuan)) if cost.open_micro_yuan else ""
+    )
     if view.stream is not None:  # nothing is planned before its messages come
-        return f"{yuan(cost.spent_micro_yuan)} so far{maybe}{missing}"
-    return f"{yuan(cost.spent_micro_yuan)} so far{maybe}; {planned}"
+        return _("{amount} so far{maybe}{missing}", amount=yuan(cost.spent_micro_yuan), maybe=maybe, missing=missing)
+    return _("{amount} so far{maybe}; {planned}", amount=yuan(cost.spent_micro_yuan), maybe=maybe, planned=planned)
 
 
 def hours_words(view: ShownCampaign | DraftView) -> str:
     """When it may be sent, and what becomes of the rest."""
-    of_class = f" (class {view.campaign_class})" if view.campaign_class is not None else ""
+    of_class = _(" (class {name})", name=word(view.campaign_class)) if view.campaign_class is not None else ""
     if view.hours == str(ALWAYS):
-        return f"always{of_class}"
-    at_closing = "the rest waits until you resume it" if view.at_closing == "pause" else "the rest continues"
-    return f"{view.hours} Asia/Shanghai{of_class}; when they are over {at_closing}"
+        return _("always{of_class}", of_class=of_class)
+    at_closing = _("the rest waits until you resume it") if view.at_closing == "pause" else _("the rest continues")
+    return _(
+        "{hours} Asia/Shanghai{of_class}; when they are over {at_closing}",
+        hours=view.hours,
+        of_class=of_class,
+        at_closing=at_closing,
+    )
 
 
 def _left(view: ShownCampaign) -> str:
@@ -274,21 +361,29 @@ def _left(view: ShownCampaign) -> str:
     if not waiting or view.cancelled:
         return ""
     if expected.left_at_closing:
-        return (
-            f"{waiting:,} recipients; {expected.left_at_closing:,} of them are left when its hours end "
-            f"({clock(expected.closes_at_ms, named=True)}), and wait until you resume it"
+        return _(
+            "{waiting}; {left_at_closing:,} of them are left when its hours end ({time}), and wait until you resume it",
+            waiting=_many(waiting),
+            left_at_closing=expected.left_at_closing,
+            time=clock(expected.closes_at_ms, named=True),
         )
     if expected.finish_at_ms is None:
-        why = "paused" if view.paused else "nothing is sent until what is said below is mended"
+        why = word("paused") if view.paused else _("nothing is sent until what is said below is mended")
         if view.status == "held" and view.held is not None:
-            why = f"{held_words(view.held)}: {hold_sentence(view.held, view.id)}"
-        return f"{waiting:,} recipients; {why}"
-    beside = f", beside {expected.beside:,} of other campaigns" if expected.beside else ""
+            why = f"{held_words(view.held)}: {hold_words(view.held, view.id)}"
+        return f"{_many(waiting)}; {why}"
+    beside = _(", beside {beside:,} of other campaigns", beside=expected.beside) if expected.beside else ""
+    finish = clock(expected.finish_at_ms, named=True)
     if expected.prompt_finish_at_ms is None:
-        return f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} at the earliest{beside}"
-    return (
-        f"{waiting:,} recipients, sent by {clock(expected.finish_at_ms, named=True)} if each wave waits as long as it "
-        f"may, by {clock(expected.prompt_finish_at_ms, named=True)} if reports come at once{beside}"
+        return _(
+            "{waiting}, sent by {time} at the earliest{beside}", waiting=_many(waiting), time=finish, beside=beside
+        )
+    return _(
+        "{waiting}, sent by {time} if each wave waits as long as it may, by {prompt} if reports come at once{beside}",
+        waiting=_many(waiting),
+        time=finish,
+        prompt=clock(expected.prompt_finish_at_ms, named=True),
+        beside=beside,
     )
 
 
@@ -301,24 +396,26 @@ def _accounts(view: CampaignView) -> Table:
 
 
 def _failures(view: CampaignView) -> Table:
-    names = ("failed", "code", "meaning", "what to do", "said by")
-    table = columns(*names, right=frozenset({0}), prose={"meaning", "what to do"})
+    prose = {"meaning", "what to do"}
+    table = columns("failed", "code", "meaning", "what to do", "said by", right=frozenset({0}), prose=prose)
     by_size = sorted(view.failures, key=lambda failure: -failure.recipients)
     for failure in by_size[:FAILURES_SHOWN]:
-        said = f"{failure.account}, {'report' if failure.source == 'report' else 'answer to the submit'}"
+        said = f"{failure.account}, {word(failure.source)}"
         if (failure.source, failure.code) == ("submit", EXPIRED):
             said = "dispatcher"
-        table.add_row(f"{failure.recipients:,}", failure.code, failure.meaning, failure.advice, said)
+        table.add_row(f"{failure.recipients:,}", failure.code, *_explained(failure), said)
     rest = by_size[FAILURES_SHOWN:]
     if rest:
-        table.add_row(f"{sum(failure.recipients for failure in rest):,}", "…", f"{len(rest)} other codes", "", "")
+        table.add_row(
+            f"{sum(failure.recipients for failure in rest):,}", "…", _("{n} other codes", n=len(rest)), "", ""
+        )
     return table
 
 
-def _reasons(word: str, reasons: Mapping[str, int]) -> Table:
-    table = columns(word, "why", right=frozenset({0}), prose={"why"})
-    for reason, rows in sorted(reasons.items(), key=lambda item: -item[1]):
-        table.add_row(f"{rows:,}", reason)
+def _reasons(name: str, reasons: Mapping[str, int]) -> Table:
+    table = columns(name, "why", right=frozenset({0}), prose={"why"})
+    for why, rows in sorted(reasons.items(), key=lambda item: -item[1]):
+        table.add_row(f"{rows:,}", reason(why))
     return table
 
 
@@ -326,18 +423,25 @@ def _advice(view: CampaignView) -> Iterator[str]:
     """Advice for the person."""
     counts: Counts = view.counts
     if counts.unknown:
-        since = f" since {clock(view.unknown_since_ms)}" if view.unknown_since_ms else ""
+        since = _(" since {time}", time=clock(view.unknown_since_ms)) if view.unknown_since_ms else ""
         policy = (
-            "they are sent again when no earlier request for them can still go out (policy resend)"
+            _("they are sent again when no earlier request for them can still go out (policy resend)")
             if view.unknown == "resend"
-            else "they are not sent again (policy hold), and reports may still settle them"
+            else _("they are not sent again (policy hold), and reports may still settle them")
         )
-        yield (
-            f"\nNot finished: {unknown_recipients(counts)} unknown{since}. The vendor may or may not have texted them; "
-            f"{policy}. See: dispatcher unknown list --campaign {view.id}"
+        yield _(
+            "\nNot finished: {who} unknown{since}. The vendor may or may not have texted them; {policy}. "
+            "See: dispatcher unknown list --campaign {id}",
+            who=unknown_recipients(counts),
+            since=since,
+            policy=policy,
+            id=view.id,
         )
     retries_wait = isinstance(view, ShownCampaign) and view.retries is not None and view.retries.next_ms is not None
     if view.paused and not view.cancelled and (counts.queued + counts.in_flight + counts.unknown or retries_wait):
-        yield f"\nPaused. To resume: dispatcher campaign resume {view.id}"
+        yield _("\nPaused. To resume: dispatcher campaign resume {id}", id=view.id)
     if counts.invalid + counts.duplicate + counts.suppressed:
-        yield f"\nRows set aside, and why: dispatcher campaign export {view.id} --state invalid,duplicate,suppressed"
+        yield _(
+            "\nRows set aside, and why: dispatcher campaign export {id} --state invalid,duplicate,suppressed",
+            id=view.id,
+        )

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 from unicodedata import east_asian_width
 
@@ -22,6 +23,8 @@ C = TypeVar("C", bound=click.Command)
 
 VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")
 """Where the environment names the language: the first that is set counts (POSIX)."""
+
+_asked: Final[ContextVar[str]] = ContextVar("asked", default=ENGLISH)
 
 CLICK_MODULES: Final = ("core", "decorators", "exceptions", "formatting", "parser", "termui", "types")
 """The modules of click whose words people read."""
@@ -61,9 +64,15 @@ def lang_option() -> click.Option:
     )
 
 
+def asked_language() -> str:
+    """The language that was asked for: JSON is English in any, mistakes are not."""
+    return _asked.get()
+
+
 def speak(language: str) -> None:
     """From now on commands, and click, speak this language."""
     use_language(language)
+    _asked.set(current_language())
     if language == ENGLISH:
         return
     for name in CLICK_MODULES:

@@ -13,9 +13,11 @@ from rich.style import Style
 from rich.text import Text
 
 from dispatcher.core.results.equation import Counts, Status, total
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.terminal.progress import SHARES, pace_words, shown, status_words
+from dispatcher.words import equation_line
 
 BAR_CELLS_MAX: Final = 140
 
@@ -53,7 +55,7 @@ def status_text(view: CampaignView) -> Text:
 
 def equation(counts: Counts) -> Text:
     """The equation in one line, with its mark."""
-    line = Text().append("equation  ", style="bold").append(counts.line())
+    line = Text().append(_("equation  "), style="bold").append(equation_line(counts))
     return line.append(" ✓", style="bold green") if counts.adds_up else line.append(" ✗", style="bold red")
 
 
@@ -104,5 +106,5 @@ def cells_of(counts: Counts, width: int) -> list[int]:
 
 def _title(view: CampaignView) -> Text:
     title = Text(no_wrap=True, overflow="ellipsis").append(view.id, style="bold").append("  ")
-    title.append_text(status_text(view)).append(f"  {percent_final(view.counts)} % final")
-    return title.append("  urgent", style="cyan") if view.urgent else title
+    title.append_text(status_text(view)).append(_("  {share} % final", share=percent_final(view.counts)))
+    return title.append(_("  urgent"), style="cyan") if view.urgent else title

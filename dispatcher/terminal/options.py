@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import msgspec
 
-from dispatcher.i18n import _
+from dispatcher.i18n import ENGLISH, _, heading, use_language
 from dispatcher.wording import CONTROLS
 
 if TYPE_CHECKING:
@@ -106,8 +106,16 @@ def config_before() -> click.Option:
 
 
 def json_option(function: F) -> F:
-    """`--json` as the parameter `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(function)
+    """`--json` as the parameter `as_json`. JSON is English, whatever the language is."""
+
+    def english(_context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+        if value:
+            use_language(ENGLISH)
+        return value
+
+    return click.option(
+        "--json", "as_json", is_flag=True, is_eager=True, callback=english, help="Print JSON and nothing else."
+    )(function)
 
 
 def print_json(value: Any) -> None:
@@ -135,7 +143,7 @@ def folding() -> Callable[[int, int], None]:
         now_s = time.monotonic()
         if total >= TELL_AFTER_RECORDS and now_s - told_s >= TELL_EVERY_S:
             told_s = now_s
-            click.echo(f"reading the log: {done:,} of {total:,} records …", err=True)
+            click.echo(_("reading the log: {done:,} of {total:,} records …", done=done, total=total), err=True)
 
     return progress
 
@@ -151,12 +159,15 @@ def console(*, err: bool = False) -> Console:
 
 
 def columns(*names: str, right: frozenset[int] = frozenset(), prose: Collection[str] = ()) -> PlainTable:
-    """A table without lines; columns with an index in `right` are figures, those named in `prose` may be folded."""
+    """A table without lines; columns with an index in `right` are figures, those named in `prose` may be folded.
+
+    Names are literals, for scripts/catalogues, or words that are translated already.
+    """
     from dispatcher.terminal.table import PlainTable
 
     table = PlainTable()
     for index, name in enumerate(names):
         table.add_column(
-            name, justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"
+            heading(name), justify="right" if index in right else "left", no_wrap=name not in prose, overflow="fold"
         )
     return table

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.i18n import _
 from dispatcher.private_files import is_plain, written_whole
 from dispatcher.terminal.options import F, print_json
 from dispatcher.wording import counted
@@ -150,4 +151,4 @@ def say_written(done: WrittenFile, output: Path | None, *, as_json: bool) -> Non
     if as_json:
         print_json(done)
     elif output is not None:
-        click.echo(f"{counted(done.rows, 'row')} written to {output}.", err=True)
+        click.echo(_("{count} written to {output}.", count=counted(done.rows, "row"), output=output), err=True)

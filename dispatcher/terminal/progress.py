@@ -9,11 +9,13 @@ from typing import Final
 
 import msgspec
 
-from dispatcher.core.results.equation import STATUSES, WORDS, Counts
-from dispatcher.core.schedule.holds import Hold, hold_sentence
+from dispatcher.core.results.equation import STATUSES, Counts
+from dispatcher.core.schedule.holds import Hold
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.progress import Pace, percent_final
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import clock, countdown
+from dispatcher.words import hold_words, word
 
 # --- where the recipients are ----------------------------------------------------------------------------------------
 
@@ -29,8 +31,8 @@ class ShownTerm(msgspec.Struct, frozen=True):
 
     @property
     def word(self) -> str:
-        """Its word, the equation's."""
-        return WORDS[self.term]
+        """Its word, the equation's, in the language of the task."""
+        return word(self.term)
 
     def size(self, counts: Counts) -> int:
         """How many recipients are in it."""
@@ -62,31 +64,32 @@ def pace_words(view: CampaignView, now: Pace) -> str:
     """`2,012 numbers/s now, 2,000 allowed · 1,234 reports/s · 0:12 left to send`; empty parts are left out."""
     words = []
     if view.status == "running":
-        words.append(f"{now.sent_per_s:,.0f} numbers/s now, {_allowed(now)}")
+        words.append(_("{rate:,.0f} numbers/s now, {allowed}", rate=now.sent_per_s, allowed=_allowed(now)))
     if view.counts.accepted or now.final_per_s:
-        words.append(f"{now.final_per_s:,.0f} final/s")
+        words.append(_("{rate:,.0f} final/s", rate=now.final_per_s))
     if now.left_s:
-        beside = f" beside {now.beside:,} of other campaigns" if now.beside else ""
-        words.append(f"{countdown(now.left_s)} left to send{beside}")
+        beside = _(" beside {beside:,} of other campaigns", beside=now.beside) if now.beside else ""
+        words.append(_("{countdown} left to send{beside}", countdown=countdown(now.left_s), beside=beside))
     if view.status == "waiting" and now.waits_until_ms is not None:
-        words.append(f"reports are waited for until {clock(now.waits_until_ms, named=True)}")
+        words.append(_("reports are waited for until {time}", time=clock(now.waits_until_ms, named=True)))
     return " · ".join(words)
 
 
 def held_words(hold: Hold, *, short: bool = False) -> str:
     """`held until 2026-12-01 08:00 Asia/Shanghai`, or only `held`; `short` leaves out year and zone."""
     if not hold.until_ms:
-        return "held"
+        return word("held")
     date, time, *zone = clock(hold.until_ms, named=True).split(" ")
     minute = time.removesuffix(":00")
-    return f"held until {date[5:]} {minute}" if short else " ".join(("held until", date, minute, *zone))
+    until = f"{date[5:]} {minute}" if short else " ".join((date, minute, *zone))
+    return _("held until {time}", time=until)
 
 
 def status_words(view: CampaignView) -> tuple[str, str]:
     """Its status, and what that means: of a held campaign until when, and why."""
     if view.status == "held" and view.held is not None:
-        return held_words(view.held), hold_sentence(view.held, view.id)
-    return view.status, STATUSES[view.status]
+        return held_words(view.held), hold_words(view.held, view.id)
+    return word(view.status), _(STATUSES[view.status])
 
 
 def plain_line(view: CampaignView, now: Pace) -> str:
@@ -95,7 +98,7 @@ def plain_line(view: CampaignView, now: Pace) -> str:
     status, meaning = status_words(view)
     words = [
         f"{status} ({meaning})",
-        f"{percent_final(view.counts)} % final",
+        _("{share} % final", share=percent_final(view.counts)),
         shares,
         pace_words(view, now),
     ]
@@ -104,5 +107,9 @@ def plain_line(view: CampaignView, now: Pace) -> str:
 
 def _allowed(now: Pace) -> str:
     if not now.unpaced:
-        return f"{now.allowed_per_s:,.0f} allowed"
-    return f"{now.allowed_per_s:,.0f} allowed + an account without limit" if now.allowed_per_s else "no limit"
+        return _("{rate:,.0f} allowed", rate=now.allowed_per_s)
+    return (
+        _("{rate:,.0f} allowed + an account without limit", rate=now.allowed_per_s)
+        if now.allowed_per_s
+        else _("no limit")
+    )

@@ -16,6 +16,7 @@ from typing import Final, TextIO
 import click
 
 from dispatcher.errors import InputError, UserError
+from dispatcher.i18n import _
 
 SECRET_CHARS_MAX: Final = 65_536
 
@@ -32,7 +33,7 @@ def confirm(question: str, *, yes: bool) -> bool:
             return True
         if answer in ("", "n", "no"):
             return False
-        click.echo("Write y or n.", err=True)
+        click.echo(_("Write y or n."), err=True)
 
 
 def ask(question: str, *, default: str | None = None, choices: Sequence[str] = ()) -> str:
@@ -43,7 +44,9 @@ def ask(question: str, *, default: str | None = None, choices: Sequence[str] = (
         answer = _line(shown) or default
         if answer is not None and (not choices or answer in choices):
             return answer
-        click.echo(f"Write one of: {', '.join(choices)}." if choices else "Write something.", err=True)
+        click.echo(
+            _("Write one of: {names}.", names=", ".join(choices)) if choices else _("Write something."), err=True
+        )
 
 
 def ask_secret(question: str) -> str:

@@ -10,13 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.core.waves.state import Decision
+from dispatcher.i18n import N_, _
 from dispatcher.service.campaigns.wave_table import TextRow, WaveRow, WaveTable
 from dispatcher.terminal.options import columns
 from dispatcher.wording import clock, counted, duration
+from dispatcher.words import word
 from schemas.records import Finding
 
 TEXT_CHARS_SHOWN: Final = 60
-_OF: Final = {"failures": "failed", "unknown": "became unknown", "opt-outs": "opted out"}
+_OF: Final = {"failures": N_("failed"), "unknown": N_("became unknown"), "opt-outs": N_("opted out")}
 
 
 def wave_parts(campaign: str, table: WaveTable) -> Iterator[RenderableType]:
@@ -27,15 +29,22 @@ def wave_parts(campaign: str, table: WaveTable) -> Iterator[RenderableType]:
         yield _texts(table.texts)
     halted = next((row for row in table.waves if row.state == "halted"), None)
     if halted is not None:
-        yield Text(f"\nHalted: {why(halted.decision)} Nothing more is sent.", style="red")
-        yield Text(f"To go on all the same: dispatcher campaign release {campaign}", style="magenta")
+        yield Text(_("\nHalted: {why} Nothing more is sent.", why=why(halted.decision)), style="red")
+        yield Text(
+            _("To go on all the same: dispatcher campaign release {campaign}", campaign=campaign), style="magenta"
+        )
     elif table.needs_text:
         labels = "|".join(row.label for row in table.texts)
         yield Text(
-            f"\nThe rest waits for its text: dispatcher campaign decide {campaign} --text {labels}", style="magenta"
+            _(
+                "\nThe rest waits for its text: dispatcher campaign decide {campaign} --text {labels}",
+                campaign=campaign,
+                labels=labels,
+            ),
+            style="magenta",
         )
     elif table.findings and table.findings[0].odds > 1:
-        yield Text(f"\nwatched: {finding(table.findings[0])}")
+        yield Text(_("\nwatched: {finding}", finding=finding(table.findings[0])))
 
 
 def why(decision: Decision | None) -> str:
@@ -43,24 +52,32 @@ def why(decision: Decision | None) -> str:
     if decision is None:
         return ""
     if decision.by_person:
-        return f"{decision.by} decided so at {clock(decision.at_ms)}."
+        return _("{by} decided so at {time}.", by=decision.by, time=clock(decision.at_ms))
     if decision.why == "found":
         return f"{finding(decision.findings[0])}."
     share = 100 * decision.settled // max(1, decision.recipients)
-    waited = "the wait for its reports was over, with" if decision.why == "waited" else "reports cover"
-    return f"{waited} {share} % of it."
+    waited = _("the wait for its reports was over, with") if decision.why == "waited" else _("reports cover")
+    return _("{waited} {share} % of it.", waited=waited, share=share)
 
 
 def finding(found: Finding) -> str:
     """Evidence in words, with its figures."""
-    account = f" on {found.account}" if found.account else ""
-    since = f" since wave {found.since_wave}" if found.since_wave > 1 else ""
-    things = "request" if found.statistic == "unknown" else "recipient"
+    account = _(" on {account}", account=found.account) if found.account else ""
+    since = _(" since wave {since_wave}", since_wave=found.since_wave) if found.since_wave > 1 else ""
+    of_requests = found.statistic == "unknown"
     share = 100 * found.events / max(1, found.trials)
-    return (
-        f"{found.events:,} of the first {counted(found.trials, things)}{account}{since} {_OF[found.statistic]} "
-        f"({share:.3g} %, expected {found.learnt_ppm / 10_000:.2g} %): {found.odds:,} times likelier with a raised "
-        f"rate, and {found.halts_at:,} times halts it"
+    return _(
+        "{events:,} of the first {count}{account}{since} {what} ({share:.3g} %, expected {expected:.2g} %): {odds:,} "
+        "times likelier with a raised rate, and {halts_at:,} times halts it",
+        events=found.events,
+        count=counted(found.trials, "request") if of_requests else counted(found.trials, "recipient"),
+        account=account,
+        since=since,
+        what=_(_OF[found.statistic]),
+        share=share,
+        expected=found.learnt_ppm / 10_000,
+        odds=found.odds,
+        halts_at=found.halts_at,
     )
 
 
@@ -72,7 +89,7 @@ def _waves(table: WaveTable) -> Table:
     for row in table.waves:
         figures = (row.recipients, row.sent, row.delivered, row.failed, row.unknown)
         share = f"{100 * row.settled // max(1, row.recipients - row.left_out)} %"
-        shown.add_row(str(row.wave), row.state, *(f"{each:,}" for each in figures), share, _reason(row, table))
+        shown.add_row(str(row.wave), word(row.state), *(f"{each:,}" for each in figures), share, _reason(row, table))
     return shown
 
 
@@ -80,7 +97,7 @@ def _reason(row: WaveRow, table: WaveTable) -> str:
     if row.decision is not None:
         return why(row.decision)
     if row.state == "under way" and row.wave < len(table.waves):
-        return f"waits for 90 % of its reports, {duration(table.wait_s)} at most"
+        return _("waits for 90 % of its reports, {duration} at most", duration=duration(table.wait_s))
     return ""
 
 
@@ -93,7 +110,7 @@ def _texts(rows: tuple[TextRow, ...]) -> Table:
         settled = row.delivered + row.failed
         text = row.text if len(row.text) <= TEXT_CHARS_SHOWN else f"{row.text[:TEXT_CHARS_SHOWN]}…"
         shown.add_row(
-            row.label + (" (decided)" if row.decided else ""),
+            row.label + (_(" (decided)") if row.decided else ""),
             f"{row.sent:,}",
             _share(row.delivered, settled),
             _interval(row.delivered_ppm),
@@ -110,4 +127,4 @@ def _share(events: int, settled: int) -> str:
 
 
 def _interval(ppm: tuple[int, int]) -> str:
-    return f"{ppm[0] / 10_000:.1f} to {ppm[1] / 10_000:.1f} %"
+    return _("{low:.1f} to {high:.1f} %", low=ppm[0] / 10_000, high=ppm[1] / 10_000)

@@ -11,8 +11,8 @@ import click
 from dispatcher.core.campaigns import WEIGHT_MAX
 from dispatcher.core.money.amounts import yuan
 from dispatcher.core.results.equation import Counts
-from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.errors import UserError
+from dispatcher.i18n import N_, _, plural
 from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.campaigns.orders.control import (
     Action,
@@ -34,17 +34,25 @@ from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.progress import held_words
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import counted
+from dispatcher.words import hold_words
 
 _DONE: Final = {
-    "pause": 'campaign "{}" is paused: lanes stop sending it within a second. To resume: dispatcher campaign resume {}',
-    "resume": 'campaign "{}" continues where it stopped.',
-    "cancel": 'campaign "{}" is cancelled: what was not sent stays unsent; reports of what was sent still come in.',
+    "pause": N_(
+        'campaign "{campaign}" is paused: lanes stop sending it within a second. '
+        "To resume: dispatcher campaign resume {campaign}"
+    ),
+    "resume": N_('campaign "{campaign}" continues where it stopped.'),
+    "cancel": N_(
+        'campaign "{campaign}" is cancelled: what was not sent stays unsent; reports of what was sent still come in.'
+    ),
 }
 _ALREADY: Final = {
-    "pause": 'campaign "{}" was paused already.',
-    "resume": 'campaign "{}" was not paused.',
-    "cancel": 'campaign "{}" was cancelled already.',
+    "pause": N_('campaign "{campaign}" was paused already.'),
+    "resume": N_('campaign "{campaign}" was not paused.'),
+    "cancel": N_('campaign "{campaign}" was cancelled already.'),
 }
+
+_ORDERS: Final = {"pause": N_("pause"), "resume": N_("resume"), "cancel": N_("cancel"), "weigh": N_("weigh")}
 
 
 @click.command()
@@ -116,13 +124,29 @@ def close(campaign: str, config: str | None, as_json: bool) -> None:
         print_json(done)
     elif done.changed:
         click.echo(
-            f'campaign "{campaign}" is closed: {counted(done.no_report, "recipient")} without a report '
-            f"{'is' if done.no_report == 1 else 'are'} not waited for any longer. Reports that still come count."
+            plural(
+                'campaign "{campaign}" is closed: {n:,} recipient without a report is not waited for any longer. '
+                "Reports that still come count.",
+                'campaign "{campaign}" is closed: {n:,} recipients without a report are not waited for any longer. '
+                "Reports that still come count.",
+                done.no_report,
+                campaign=campaign,
+            )
         )
     else:
         unknown = done.counts.unknown
-        rest = f" {counted(unknown, 'recipient')} unknown: see dispatcher unknown list --campaign {campaign}"
-        click.echo(f'campaign "{campaign}" waits for no reports; nothing was changed.{rest if unknown else ""}')
+        rest = _(
+            " {count} unknown: see dispatcher unknown list --campaign {campaign}",
+            count=counted(unknown, "recipient"),
+            campaign=campaign,
+        )
+        click.echo(
+            _(
+                'campaign "{campaign}" waits for no reports; nothing was changed.{rest}',
+                campaign=campaign,
+                rest=rest if unknown else "",
+            )
+        )
 
 
 async def _close(config: str | None, campaign: str) -> CloseResult:
@@ -155,11 +179,11 @@ def weight_command(campaign: str, weight: int | None, urgent: bool | None, confi
     elif done.nothing_left is not None:
         click.echo(nothing_left_words(campaign, "weigh", done.nothing_left))
     else:
-        share = f"weight {done.weight}{', urgent' if done.urgent else ''}"
+        share = _("weight {weight}", weight=done.weight) + (_(", urgent") if done.urgent else "")
         if done.changed:
-            click.echo(f'campaign "{campaign}" has {share} from now on.')
+            click.echo(_('campaign "{campaign}" has {share} from now on.', campaign=campaign, share=share))
         else:
-            click.echo(f'campaign "{campaign}" had {share} already.')
+            click.echo(_('campaign "{campaign}" had {share} already.', campaign=campaign, share=share))
 
 
 async def _weigh(config: str | None, campaign: str, weight: int | None, urgent: bool | None) -> WeighResult:
@@ -186,8 +210,15 @@ def fail_back_command(campaign: str, off: bool, config: str | None, as_json: boo
     if as_json:
         print_json(done)
         return
-    what = "return when the account that they left sends again" if done.fail_back else "stay where they moved to"
-    click.echo(f'moved recipients of "{campaign}" {what}{"" if done.changed else ", as before"}.')
+    what = _("return when the account that they left sends again") if done.fail_back else _("stay where they moved to")
+    click.echo(
+        _(
+            'moved recipients of "{campaign}" {what}{before}.',
+            campaign=campaign,
+            what=what,
+            before="" if done.changed else _(", as before"),
+        )
+    )
 
 
 async def _fail_back(config: str | None, campaign: str, *, on: bool) -> FailBackResult:
@@ -213,10 +244,20 @@ def budget_command(campaign: str, amount: str, config: str | None, as_json: bool
     if as_json:
         print_json(done)
     elif done.budget_micro_yuan == done.was_micro_yuan:
-        click.echo(f'campaign "{campaign}" had a budget of {yuan(done.budget_micro_yuan)} already.')
+        click.echo(
+            _(
+                'campaign "{campaign}" had a budget of {amount} already.',
+                campaign=campaign,
+                amount=yuan(done.budget_micro_yuan),
+            )
+        )
     else:
-        now = f"{yuan(done.budget_micro_yuan)} from now on; it had {yuan(done.was_micro_yuan)}."
-        click.echo(f'campaign "{campaign}" has a budget of {now}')
+        now = _(
+            "{amount} from now on; it had {before}.",
+            amount=yuan(done.budget_micro_yuan),
+            before=yuan(done.was_micro_yuan),
+        )
+        click.echo(_('campaign "{campaign}" has a budget of {now}', campaign=campaign, now=now))
 
 
 async def _budget(config: str | None, campaign: str, amount: str) -> BudgetResult:
@@ -226,7 +267,7 @@ async def _budget(config: str | None, campaign: str, amount: str) -> BudgetResul
 
 def _act(campaign: str, config: str | None, what: Action, *, as_json: bool, ask: bool = False) -> None:
     if ask and not _agreed(config, campaign):
-        click.echo("nothing was cancelled.", err=True)
+        click.echo(_("nothing was cancelled."), err=True)
         return
     done = asyncio.run(_control(config, campaign, what))
     if as_json:
@@ -240,22 +281,33 @@ def sentences(done: ControlResult) -> Iterator[str]:
     """What pausing, resuming or cancelling did."""
     campaign, what = done.campaign, done.action
     if done.was_draft:
-        yield f'draft "{campaign}" {"is" if done.changed else "was"} cancelled{"" if done.changed else " already"}.'
+        if done.changed:
+            yield _('draft "{campaign}" is cancelled.', campaign=campaign)
+        else:
+            yield _('draft "{campaign}" was cancelled already.', campaign=campaign)
     elif done.nothing_left is None:
         if done.held is None:
-            yield (_DONE if done.changed else _ALREADY)[what].format(campaign, campaign)
+            yield _((_DONE if done.changed else _ALREADY)[what], campaign=campaign)
         else:
-            did = "is not paused any longer" if done.changed else "was not paused"
-            held = f"{held_words(done.held)}: {hold_sentence(done.held, campaign)}"
-            yield f'campaign "{campaign}" {did}; it is {held}'
+            did = _("is not paused any longer") if done.changed else _("was not paused")
+            held = f"{held_words(done.held)}: {hold_words(done.held, campaign)}"
+            yield _('campaign "{campaign}" {did}; it is {held}', campaign=campaign, did=did, held=held)
     elif done.taken_back:
-        yield f'campaign "{campaign}" was sent whole. Messages that waited at a gateway for their time:'
+        yield _(
+            'campaign "{campaign}" was sent whole. Messages that waited at a gateway for their time:', campaign=campaign
+        )
     else:
         yield nothing_left_words(campaign, what, done.nothing_left)
     for each in done.taken_back:
-        rest = f"; {counted(each.not_taken_back, 'message')} could not be" if each.not_taken_back else ""
+        rest = _("; {count} could not be", count=counted(each.not_taken_back, "message")) if each.not_taken_back else ""
         why = f" ({each.why})" if each.why else ""
-        yield f"{each.account}: {counted(each.taken_back, 'scheduled message')} taken back{rest}{why}."
+        yield _(
+            "{account}: {count} taken back{rest}{why}.",
+            account=each.account,
+            count=counted(each.taken_back, "scheduled message"),
+            rest=rest,
+            why=why,
+        )
 
 
 async def _control(config: str | None, campaign: str, what: Action) -> ControlResult:
@@ -267,14 +319,26 @@ def _agreed(config: str | None, campaign: str) -> bool:
     """Ask, unless the campaign is over; outside the event loop, which would keep Ctrl-C from ending the question."""
     draft = asyncio.run(_draft(config, campaign))
     if draft is not None:
-        question = f'Cancel draft "{campaign}" ({counted(draft.recipients, "recipient")}) for good?'
+        question = _(
+            'Cancel draft "{campaign}" ({count}) for good?',
+            campaign=campaign,
+            count=counted(draft.recipients, "recipient"),
+        )
         return draft.status == "cancelled" or confirm(question, yes=False)
     known = asyncio.run(_before(config, campaign))
     if known.now.cancelled or (known.nothing_left is not None and not known.may_wait_at_gateway):
         return True
     recipients = counted(known.launched.recipients, "recipient")
-    rest = ", and what waits at a CMPP gateway is taken back" if known.may_wait_at_gateway else ""
-    return confirm(f'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent{rest}.', yes=False)
+    rest = _(", and what waits at a CMPP gateway is taken back") if known.may_wait_at_gateway else ""
+    return confirm(
+        _(
+            'Cancel "{campaign}" ({recipients}) for good? What was not sent stays unsent{rest}.',
+            campaign=campaign,
+            recipients=recipients,
+            rest=rest,
+        ),
+        yes=False,
+    )
 
 
 async def _draft(config: str | None, campaign: str) -> DraftView | None:
@@ -289,5 +353,14 @@ async def _before(config: str | None, campaign: str) -> Controllable:
 
 def nothing_left_words(campaign: str, what: str, counts: Counts) -> str:
     """The sentence about an order that came when nothing was left to send."""
-    where = f"was sent whole, {counted(counts.accepted, 'report')} still to come" if counts.accepted else "is finished"
-    return f'campaign "{campaign}" {where}: there is nothing left to {what}, and nothing was changed.'
+    where = (
+        _("was sent whole, {count} still to come", count=counted(counts.accepted, "report"))
+        if counts.accepted
+        else _("is finished")
+    )
+    return _(
+        'campaign "{campaign}" {where}: there is nothing left to {order}, and nothing was changed.',
+        campaign=campaign,
+        where=where,
+        order=_(_ORDERS[what]),
+    )

@@ -9,6 +9,7 @@ import click
 from dispatcher.clock import now_ms
 from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, schedule_campaign, show_draft
 from dispatcher.service.session import open_session
 from dispatcher.terminal.draft_start import start_words
@@ -36,15 +37,31 @@ def approve(campaign: str, yes: bool, config: str | None, as_json: bool) -> None
     """
     view = asyncio.run(_show(config, campaign))
     text = view.text if len(view.text) <= 200 else f"{view.text[:200]}…"
-    click.echo(f"{campaign} by {view.drafted_by}, {counted(view.recipients, 'recipient')}: {text}", err=as_json)
-    if not confirm(f"Approve {campaign}?", yes=yes):
-        click.echo("nothing was approved.", err=True)
+    click.echo(
+        _(
+            "{campaign} by {drafted_by}, {count}: {text}",
+            campaign=campaign,
+            drafted_by=view.drafted_by,
+            count=counted(view.recipients, "recipient"),
+            text=text,
+        ),
+        err=as_json,
+    )
+    if not confirm(_("Approve {campaign}?", campaign=campaign), yes=yes):
+        click.echo(_("nothing was approved."), err=True)
         return
     approved = asyncio.run(_approve(config, campaign))
     if as_json:
         print_json(approved)
     else:
-        click.echo(f"{campaign} is approved by {approved.approved_by}. {next_step(approved)}")
+        click.echo(
+            _(
+                "{campaign} is approved by {approved_by}. {next_step}",
+                campaign=campaign,
+                approved_by=approved.approved_by,
+                next_step=next_step(approved),
+            )
+        )
 
 
 @click.command()
@@ -86,14 +103,19 @@ def next_step(view: DraftView) -> str:
     """What happens next, in a sentence, and why if its sending hours move its start."""
     start = start_words(view)
     if view.status == "awaits approval":
-        due = f". When that is done: {start} by itself." if start else ""
-        return (
-            f"another person than {view.drafted_by} must approve it: dispatcher campaign approve {view.campaign}{due}"
+        due = _(". When that is done: {start} by itself.", start=start) if start else ""
+        return _(
+            "another person than {drafted_by} must approve it: dispatcher campaign approve {campaign}{due}",
+            drafted_by=view.drafted_by,
+            campaign=view.campaign,
+            due=due,
         )
     if view.starts_ms is None:
-        return f"it does not start by itself. To launch it: dispatcher campaign launch {view.campaign}"
-    idle = " No process does that here: start `dispatcher run` (role campaigns)." if view.not_run else ""
-    return f"{start} by itself.{idle}"
+        return _(
+            "it does not start by itself. To launch it: dispatcher campaign launch {campaign}", campaign=view.campaign
+        )
+    idle = _(" No process does that here: start `dispatcher run` (role campaigns).") if view.not_run else ""
+    return _("{start} by itself.{idle}", start=start, idle=idle)
 
 
 async def _show(config: str | None, campaign: str) -> DraftView:

@@ -13,12 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from dispatcher.config.places import Places
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.results import sent_columns, write_results
 from dispatcher.service.campaigns.views import stale, view_of
 from dispatcher.service.session import open_session
 from dispatcher.store.export.recipients import FORMATS, REJECTED, STATES, Format, Language, Wrote
 from dispatcher.store.port import CampaignView
 from dispatcher.terminal.campaigns import unknown_recipients
+from dispatcher.terminal.language import asked_language
 from dispatcher.terminal.options import config_option, console, folding, json_option
 from dispatcher.terminal.output_file import (
     WrittenFile,
@@ -50,7 +52,9 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
     named = tuple(word.strip().lower().replace("-", "_") for word in text.split(",") if word.strip())
     wrong = [word for word in named if word not in _WORDS]
     if wrong or not named:
-        raise click.BadParameter(f'"{wrong[0] if wrong else text}" is no state. The states are: {", ".join(_WORDS)}.')
+        raise click.BadParameter(
+            _('"{word}" is no state. The states are: {words}.', word=[*wrong, text][0], words=", ".join(_WORDS))
+        )
     return named
 
 
@@ -81,9 +85,8 @@ def _words(context: click.Context, parameter: click.Parameter, text: str | None)
     "--lang",
     "language",
     type=click.Choice(["en", "zh"]),
-    default="en",
-    show_default=True,
-    help="The language of headers, states and meanings.",
+    default=None,
+    help="The language of headers, states and meanings; default: that of `dispatcher --lang`, in CSV and XLSX.",
 )
 @config_option
 @json_option
@@ -98,7 +101,7 @@ def export_command(
     sheet: str | None,
     header_row: int | None,
     encoding: str | None,
-    language: Language,
+    language: Language | None,
     force: bool,
     config: str | None,
     as_json: bool,
@@ -127,6 +130,8 @@ def export_command(
     """
     format_ = cast("Format", output_kind(kind, output, FORMATS))
     check_destination(output, format_, force=force, as_json=as_json)
+    if language is None:  # programs read the other formats, by their names of columns
+        language = "zh" if asked_language() == "zh" and format_ in ("csv", "xlsx") else "en"
     choice = Choice(column=column, sheet=sheet, header_row=header_row, hidden_rows="include", encoding=encoding)
     listed = _list_columns(columns, choice)
     more = sent_columns if columns == "" else columns_of(listed) if listed is not None else None
@@ -144,8 +149,15 @@ def export_command(
             language=language,
             wrote=wrote,
         )
-    broken = [f"batch {number} has no numbers: {why}" for number, why in sorted(done.damaged.items())]
-    absent = f"{counted(listed.missing, 'recipient')} not in {columns}" if listed is not None and listed.missing else ""
+    broken = [
+        _("batch {number} has no numbers: {why}", number=number, why=why)
+        for number, why in sorted(done.damaged.items())
+    ]
+    absent = (
+        _("{count} not in {file}", count=counted(listed.missing, "recipient"), file=columns)
+        if listed is not None and listed.missing
+        else ""
+    )
     for note in filter(None, (stale(missing), _unknown(view), absent, *broken)):
         click.echo(note, err=True)
     written_file = ResultsWritten(
@@ -172,9 +184,11 @@ async def _fresh(config: str | None, campaign: str) -> tuple[Places, CampaignVie
 def _unknown(view: CampaignView) -> str:
     if not view.counts.unknown:
         return ""
-    return (
-        f"{view.id} is not finished: {unknown_recipients(view.counts)} unknown, the vendor may or may not have texted "
-        f"them. See: dispatcher unknown list --campaign {view.id}"
+    return _(
+        "{id} is not finished: {who} unknown, the vendor may or may not have texted them. See: "
+        "dispatcher unknown list --campaign {id}",
+        id=view.id,
+        who=unknown_recipients(view.counts),
     )
 
 
@@ -189,6 +203,6 @@ def _progress(view: CampaignView, states: tuple[str, ...] | None, output: Path |
         whole = sum(leg.recipients for leg in view.legs)
     else:
         whole = sum(getattr(view.counts, word) for word in states)
-    with Progress(TextColumn("writing"), BarColumn(), MofNCompleteColumn(), console=screen, transient=True) as bar:
+    with Progress(TextColumn(_("writing")), BarColumn(), MofNCompleteColumn(), console=screen, transient=True) as bar:
         task = bar.add_task("", total=whole)
         yield lambda rows: bar.update(task, completed=rows)

@@ -6,14 +6,15 @@ import asyncio
 
 import click
 
-from dispatcher.core.schedule.holds import hold_sentence
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.orders.hours import HoursResult, change_hours
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, hours_options, json_option, print_json
 from dispatcher.terminal.progress import held_words
 from dispatcher.wording import clock
+from dispatcher.words import hold_words
 from producers.campaigns.control_commands import nothing_left_words
 
 
@@ -53,15 +54,22 @@ async def _change(config: str | None, campaign: str, between: str, days: str, at
 
 def hours_sentence(done: HoursResult) -> str:
     """The hours in force after the order, and what they mean."""
-    what = f'campaign "{done.campaign}" may be sent {done.hours} (Asia/Shanghai)'
+    what = _('campaign "{campaign}" may be sent {hours} (Asia/Shanghai)', campaign=done.campaign, hours=done.hours)
     if not done.changed:
-        what = f"nothing changed: {what}"
+        what = _("nothing changed: {what}", what=what)
     if done.narrowed:
-        what += "; its class and carriers allow no more"
+        what += _("; its class and carriers allow no more")
     if done.held is not None:
-        return f"{what}. It is {held_words(done.held)}: {hold_sentence(done.held, done.campaign)}"
+        return _(
+            "{what}. It is {held}: {why}",
+            what=what,
+            held=held_words(done.held),
+            why=hold_words(done.held, done.campaign),
+        )
     if done.hours == str(ALWAYS):
         return f"{what}."
     if done.ends_ms is None:
-        return f"{what}; when these hours are over, the rest waits for the next ones."
-    return f"{what}; what is left at {clock(done.ends_ms, named=True)} waits until you resume it."
+        return _("{what}; when these hours are over, the rest waits for the next ones.", what=what)
+    return _(
+        "{what}; what is left at {time} waits until you resume it.", what=what, time=clock(done.ends_ms, named=True)
+    )

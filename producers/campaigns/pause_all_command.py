@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.orders.pausing import EverythingPaused, pause_everything
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
@@ -27,16 +28,22 @@ def pause_all(yes: bool, config: str | None, as_json: bool) -> None:
     Example:
       dispatcher campaign pause-all
     """
-    if not confirm("Pause every campaign and stream?", yes=yes):
-        click.echo("nothing was changed.", err=True)
+    if not confirm(_("Pause every campaign and stream?"), yes=yes):
+        click.echo(_("nothing was changed."), err=True)
         return
     done = asyncio.run(_pause(config))
     if as_json:
         print_json(done)
         return
-    click.echo(f"{counted(len(done.paused), 'campaign')} paused{_names(done.paused)}.")
+    click.echo(_("{count} paused{names}.", count=counted(len(done.paused), "campaign"), names=_names(done.paused)))
     if done.unscheduled:
-        click.echo(f"{counted(len(done.unscheduled), 'draft')} taken off the schedule{_names(done.unscheduled)}.")
+        click.echo(
+            _(
+                "{count} taken off the schedule{names}.",
+                count=counted(len(done.unscheduled), "draft"),
+                names=_names(done.unscheduled),
+            )
+        )
 
 
 async def _pause(config: str | None) -> EverythingPaused:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import click
 
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.orders.waves import WaveOrder, decide_text, halt_wave, release_wave
 from dispatcher.service.session import Session, open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
@@ -30,7 +31,9 @@ def release(campaign: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        click.echo(f'campaign "{campaign}": waves up to {done.released} are released.')
+        click.echo(
+            _('campaign "{campaign}": waves up to {released} are released.', campaign=campaign, released=done.released)
+        )
 
 
 @click.command()
@@ -49,10 +52,14 @@ def halt(campaign: str, config: str | None, as_json: bool) -> None:
         print_json(done)
     elif done.changed:
         click.echo(
-            f'campaign "{campaign}" is halted in wave {done.wave}. To go on: dispatcher campaign release {campaign}'
+            _(
+                'campaign "{campaign}" is halted in wave {wave}. To go on: dispatcher campaign release {campaign}',
+                campaign=campaign,
+                wave=done.wave,
+            )
         )
     else:
-        click.echo(f'campaign "{campaign}" was halted already.')
+        click.echo(_('campaign "{campaign}" was halted already.', campaign=campaign))
 
 
 @click.command()
@@ -73,11 +80,17 @@ def decide(campaign: str, text: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(done)
     elif not done.changed:
-        click.echo(f'text {done.text} was decided for "{campaign}" already.')
+        click.echo(_('text {text} was decided for "{campaign}" already.', text=done.text, campaign=campaign))
     elif done.released == done.wave:
-        click.echo(f'campaign "{campaign}": the rest is sent with text {done.text}.')
+        click.echo(_('campaign "{campaign}": the rest is sent with text {text}.', campaign=campaign, text=done.text))
     else:
-        click.echo(f'campaign "{campaign}": the rest gets text {done.text} when the waves before it are released.')
+        click.echo(
+            _(
+                'campaign "{campaign}": the rest gets text {text} when the waves before it are released.',
+                campaign=campaign,
+                text=done.text,
+            )
+        )
 
 
 def _ordered(config: str | None, order: Callable[[Session], Awaitable[WaveOrder]]) -> WaveOrder:

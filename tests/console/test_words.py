@@ -22,6 +22,7 @@ from dispatcher.service.people.words import ACTION_WORDS
 from dispatcher.store.meanings import EXPIRED_ADVICE
 from dispatcher.store.views import CampaignView, Failure, StreamDay, StreamView
 from dispatcher.vendors import registry
+from dispatcher.words import HOLD_MEANS, STATUS_MEANS, STOP_MEANS, TERM_MEANS, WORDS, stop_sentence
 from producers.api.routes import OPERATIONS
 from producers.console.pages.accounts import queued_why
 from producers.console.pages.campaign.showing import day_terms
@@ -42,8 +43,6 @@ from producers.console.seal import Seal
 from producers.console.visit import Fields
 from producers.console.wording.advice import ADVICE
 from producers.console.wording.deeds import DEEDS, deed
-from producers.console.wording.stops import STOP_MEANS, stop_sentence
-from producers.console.wording.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS, WORDS
 from schemas.records import Why
 from tests.service.reports.test_alerts import campaign
 

@@ -13,18 +13,20 @@ from typing import Final, Literal
 
 import msgspec
 
+from dispatcher.sentences import N_
+
 Status = Literal["running", "held", "paused", "open", "waiting", "holding", "cancelled", "finished"]
 """What a campaign is doing. `STATUSES` says what each means; lists, pages, JSON and docs use these words alone."""
 
 STATUSES: Final[dict[Status, str]] = {
-    "running": "something is queued or under way",
-    "held": "something is queued, and waits for its hours, for a report or for a person",
-    "paused": "a person paused it; something is queued, or it is a stream",
-    "open": "a stream that takes messages; everything so far was sent",
-    "waiting": "everything was sent; reports are still due",
-    "holding": "not finished: only unknown recipients are left",
-    "cancelled": "a person cancelled it; reports of what was sent still count",
-    "finished": "every recipient has its final word",
+    "running": N_("something is queued or under way"),
+    "held": N_("something is queued, and waits for its hours, for a report or for a person"),
+    "paused": N_("a person paused it; something is queued, or it is a stream"),
+    "open": N_("a stream that takes messages; everything so far was sent"),
+    "waiting": N_("everything was sent; reports are still due"),
+    "holding": N_("not finished: only unknown recipients are left"),
+    "cancelled": N_("a person cancelled it; reports of what was sent still count"),
+    "finished": N_("every recipient has its final word"),
 }
 
 

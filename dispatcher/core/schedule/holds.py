@@ -11,18 +11,21 @@ from typing import Final, Literal
 import msgspec
 
 from dispatcher.core.schedule.hours import END_OF_TIME_MS, Hours
+from dispatcher.sentences import N_
 from schemas.records import AtClosing
 
 HoldWhy = Literal["hours", "closing", "halted", "wave", "text", "budget", "over"]
 
 HOLDS: Final[dict[HoldWhy, str]] = {
-    "hours": "outside its sending hours",
-    "halted": "halted in a wave; what is left waits until you release it: dispatcher campaign release {campaign}",
-    "budget": "its budget is spent; raise it: dispatcher campaign budget {campaign} CNY",
-    "closing": "its sending hours ended; what is left waits until you resume it: dispatcher campaign resume {campaign}",
-    "over": "its time is over; what is left is not sent",
-    "wave": "between waves; the next one waits for the reports of the one before",
-    "text": "the last wave waits until you decide its text: dispatcher campaign decide {campaign} --text LETTER",
+    "hours": N_("outside its sending hours"),
+    "halted": N_("halted in a wave; what is left waits until you release it: dispatcher campaign release {campaign}"),
+    "budget": N_("its budget is spent; raise it: dispatcher campaign budget {campaign} CNY"),
+    "closing": N_(
+        "its sending hours ended; what is left waits until you resume it: dispatcher campaign resume {campaign}"
+    ),
+    "over": N_("its time is over; what is left is not sent"),
+    "wave": N_("between waves; the next one waits for the reports of the one before"),
+    "text": N_("the last wave waits until you decide its text: dispatcher campaign decide {campaign} --text LETTER"),
 }
 """Every reason of a hold, as a sentence about `{campaign}`."""
 

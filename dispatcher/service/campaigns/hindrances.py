@@ -10,9 +10,11 @@ import msgspec
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.accounts.stops import as_object, sentence
 from dispatcher.core.lane.notices import whole
+from dispatcher.i18n import plural
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from dispatcher.wording import listed
+from dispatcher.words import stop_sentence
 from schemas.records import Stopped
 from schemas.topics import lane_partition
 
@@ -57,9 +59,15 @@ class Hindrances(msgspec.Struct, frozen=True, kw_only=True):
         """For people."""
         idle = []
         if self.not_run:
-            which = f"account{'s' if len(self.not_run) > 1 else ''} {listed(self.not_run)}"
-            idle = [f"no process sends for {which}: start `dispatcher run` (role lanes)."]
-        return [*idle, *(stop.sentence for stop in self.stopped)]
+            idle = [
+                plural(
+                    "no process sends for account {names}: start `dispatcher run` (role lanes).",
+                    "no process sends for accounts {names}: start `dispatcher run` (role lanes).",
+                    len(self.not_run),
+                    names=listed(self.not_run),
+                )
+            ]
+        return [*idle, *map(stop_sentence, self.stopped)]
 
 
 def stopped_since(stops: Iterable[AccountStop]) -> dict[str, int]:

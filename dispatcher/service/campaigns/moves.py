@@ -6,19 +6,20 @@ from collections.abc import Iterable
 
 import msgspec
 
+from dispatcher.i18n import N_, _
 from dispatcher.store.views import CampaignView, Move
 from dispatcher.wording import clock, counted
 from schemas.records import Why
 
 REASONS = {
-    Why.LOGIN: "the login was refused",
-    Why.ADDRESS: "no vendor was at its url",
-    Why.CREDIT: "it had no credit",
-    Why.VENDOR_HOURS: "the vendor was closed",
-    Why.UNREACHABLE: "it was not reachable",
-    Why.NO_ANSWER: "the vendor did not answer",
-    Why.BUSY: "the vendor was busy",
-    Why.TOO_FAST: "the vendor throttled",
+    Why.LOGIN: N_("the login was refused"),
+    Why.ADDRESS: N_("no vendor was at its url"),
+    Why.CREDIT: N_("it had no credit"),
+    Why.VENDOR_HOURS: N_("the vendor was closed"),
+    Why.UNREACHABLE: N_("it was not reachable"),
+    Why.NO_ANSWER: N_("the vendor did not answer"),
+    Why.BUSY: N_("the vendor was busy"),
+    Why.TOO_FAST: N_("the vendor throttled"),
 }
 
 
@@ -40,8 +41,13 @@ def moved_since(views: Iterable[CampaignView], account: str, since_ms: int) -> l
 
 def move_sentence(move: Move) -> str:
     """The move in words, without a full stop."""
-    people = counted(move.recipients, "recipient")
+    values = {
+        "people": counted(move.recipients, "recipient"),
+        "account": move.account,
+        "other": move.to,
+        "time": clock(move.first_ms),
+    }
     if move.back:
-        return f"{people} went back from {move.account} to {move.to} since {clock(move.first_ms)}"
-    why = REASONS.get(Why(move.why), "it did not send")
-    return f"{people} moved from {move.account} to {move.to} since {clock(move.first_ms)}: {why}"
+        return _("{people} went back from {account} to {other} since {time}", **values)
+    why = _(REASONS.get(Why(move.why), N_("it did not send")))
+    return _("{people} moved from {account} to {other} since {time}: {why}", **values, why=why)

@@ -16,6 +16,7 @@ from dispatcher.core.drafts import DraftStatus
 from dispatcher.core.flow.forecast import Forecast
 from dispatcher.core.results.equation import Status
 from dispatcher.errors import NotFound, UserError
+from dispatcher.i18n import plural
 from dispatcher.service.campaigns.cost import CampaignCost, campaign_cost
 from dispatcher.service.campaigns.drafts import DraftView, find_draft, is_draft, list_drafts
 from dispatcher.service.campaigns.hindrances import AccountStop, Hindrances, hindrances, stopped_since
@@ -26,7 +27,6 @@ from dispatcher.service.session import Session
 from dispatcher.store.meanings import advice
 from dispatcher.store.port import StoreReader
 from dispatcher.store.views import CampaignView
-from dispatcher.wording import counted
 
 LOOK_EVERY_S: Final = 0.3
 CHECK_EVERY_S: Final = 3.0
@@ -313,5 +313,10 @@ def page_of(view: CampaignView, session: Session) -> CampaignPage:
 
 def stale(records: int) -> str:
     """The note about results that are this many records behind the log, or ""."""
-    what = f"these results are {counted(records, 'record')} behind the log"
-    return f"{what}: is `dispatcher run` (role results) keeping up?" if records else ""
+    if not records:
+        return ""
+    return plural(
+        "these results are {n:,} record behind the log: is `dispatcher run` (role results) keeping up?",
+        "these results are {n:,} records behind the log: is `dispatcher run` (role results) keeping up?",
+        records,
+    )

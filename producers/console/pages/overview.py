@@ -15,10 +15,10 @@ from dispatcher.i18n import _
 from dispatcher.service.campaigns.drafts import drafts_to_approve
 from dispatcher.service.campaigns.orders.pausing import pause_everything, still_sending
 from dispatcher.service.reports.alerts import look_for_alerts
+from dispatcher.words import HOLD_MEANS
 from producers.console.pages.accounts import queued_why
 from producers.console.state import ConsoleState
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Redirect, Visit
-from producers.console.wording.words import HOLD_MEANS
 
 WORD: Final = "PAUSE"
 CAMPAIGNS_MAX: Final = 12

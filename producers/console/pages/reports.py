@@ -16,7 +16,7 @@ from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
 from dispatcher.service.reports.spend import SpendWanted, report_spend
 from dispatcher.store.export.table_files import write_workbook
 from dispatcher.wording import SHANGHAI
-from producers.console.rendering.filters import carrier, meaning, word
+from dispatcher.words import carrier, meaning, word
 from producers.console.visit import Answer, ConsoleRoute, Download, Html, Visit
 from producers.console.wording.sentences import said
 

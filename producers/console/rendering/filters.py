@@ -9,20 +9,17 @@ from typing import Any, Final
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.money.amounts import MICRO_YUAN
 from dispatcher.core.results.equation import PARTS
 from dispatcher.i18n import _, current_language
-from dispatcher.store.export import chinese
 from dispatcher.store.meanings import advice as advice_of
 from dispatcher.store.meanings import chinese_meaning
 from dispatcher.store.views import CampaignView, Failure
 from dispatcher.wording import shown_zone
+from dispatcher.words import CLASS_MEANS, STOP_MEANS, carrier, meaning, reason, stop_sentence, word
 from producers.console.rendering.bars import BarPart, bar
 from producers.console.wording.deeds import deed
 from producers.console.wording.sentences import said
-from producers.console.wording.stops import STOP_MEANS, stop_sentence
-from producers.console.wording.words import CLASS_MEANS, WORDS
 from schemas.records import Finding
 from schemas.states import EXPIRED
 
@@ -95,11 +92,6 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.0f} %" if share in (0, 100) else f"{share:.1f} %"
 
 
-def word(text: str) -> str:
-    """A word of the engine in the language of the request: a status, a term of the equation, a class, an event."""
-    return _(WORDS[text]) if text in WORDS else text
-
-
 def class_means(failure_class: str) -> str:
     """What a class of codes says about those who failed with one."""
     return _(CLASS_MEANS[failure_class])
@@ -113,25 +105,6 @@ def stop_word(why: str) -> str:
 def audited(says: str) -> str:
     """What a line of the audit trail says, as far as it is a fixed sentence; others stay in their author's language."""
     return _(says) if says else ""
-
-
-def carrier(name: str) -> str:
-    """The name of a carrier, by its word."""
-    known = CARRIER_WORDS.get(name)
-    if known is None:
-        return name
-    return known.chinese if current_language() == "zh" else known.title
-
-
-def reason(text: str) -> str:
-    """Why a row was set aside."""
-    return chinese.reason(text) if current_language() == "zh" and text else text
-
-
-def meaning(row: Any) -> str:
-    """The meaning of a code, of anything with `meaning` and `chinese`, in the language of the request."""
-    words: str = row.chinese if current_language() == "zh" and row.chinese else row.meaning
-    return words
 
 
 def advice(text: str) -> str:

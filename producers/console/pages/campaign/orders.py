@@ -20,12 +20,12 @@ from dispatcher.service.campaigns.orders.control import (
 from dispatcher.service.campaigns.orders.hours import change_hours
 from dispatcher.service.campaigns.orders.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.streams import close_stream
+from dispatcher.words import HOLD_MEANS
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count
 from producers.console.rendering.filters import minute, yuan
 from producers.console.visit import Answer, ConsoleRoute, Handler, Redirect, Visit
 from producers.console.wording.sentences import said
-from producers.console.wording.words import HOLD_MEANS
 
 Order = Callable[[Visit, str, str], Awaitable[str]]
 """(visit, campaign, who) -> what happened, in one sentence. Raises UserError."""

@@ -12,11 +12,11 @@ from dispatcher.service.campaigns.timeline import campaign_timeline
 from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign
 from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
 from dispatcher.service.reports.spend import campaign_spend
+from dispatcher.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS
 from producers.console.pages.campaign.plans import kept_plan
 from producers.console.rendering.bars import bar
 from producers.console.services import SHORT_RECIPIENTS_MAX
 from producers.console.visit import Answer, ConsoleRoute, Events, Html, Visit
-from producers.console.wording.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS
 
 FAILURES_SHOWN: Final = 20
 LIVE_EVERY_S: Final = 1.0

@@ -1,13 +1,21 @@
-"""The engine's words as people read them on pages: what each is called, and what a hold or a policy means.
+"""The engine's words as people read them: what each is called, and what a hold or a policy means.
 
-Keys are the words of the engine (statuses, terms, classes, events); values are for `_`.
+Keys are the words of the engine (statuses, terms, classes, events); values are for `_`. The functions give a word, or
+what code tables say, in the language of the task.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dispatcher.i18n import N_
+from dispatcher.core.carriers import CARRIER_WORDS
+from dispatcher.core.results.equation import TERMS, Counts
+from dispatcher.core.schedule.holds import HOLDS, Hold
+from dispatcher.i18n import ENGLISH, N_, _, current_language
+from dispatcher.wording import clock
+
+if TYPE_CHECKING:
+    from dispatcher.service.campaigns.hindrances import AccountStop
 
 WORDS: Final = {
     # statuses of campaigns and drafts
@@ -110,6 +118,18 @@ WORDS: Final = {
     "incomplete": N_("incomplete"),
 }
 
+POLICIES: Final = {"hold": N_("hold"), "resend": N_("resend")}
+"""What becomes of who is unknown, as the option of a launch calls it."""
+
+RETRY_STATES: Final = {
+    "waits": N_("waits"),
+    "due": N_("due"),
+    "launched": N_("is launched"),
+    "skipped": N_("left out"),
+    "missed": N_("missed"),
+    "ended": N_("ended"),
+}
+
 STATUS_MEANS: Final = {
     "running": N_("Recipients are queued or under way."),
     "held": N_("Recipients are queued, and wait for sending hours, for reports or for a person."),
@@ -155,3 +175,82 @@ CLASS_MEANS: Final = {
     "auth": N_("The account may not send this: its login, address, credit or contract."),
     "other": N_("The code says nothing about why, or the vendor’s document does not have it."),
 }
+
+
+STOP_MEANS: Final = {
+    "login": N_("the vendor refuses the login"),
+    "address": N_("another server than the vendor's answers at its url"),
+    "credit": N_("its credit covers no further message"),
+    "other-credit": N_("it has no credit of another kind for some recipients"),
+    "hours": N_("it is outside its sending hours"),
+    "vendor-hours": N_("the vendor is closed at this hour"),
+    "unreachable": N_("the vendor cannot be reached"),
+    "no-answer": N_("the vendor gives no answer that can be used"),
+    "busy": N_("the vendor is busy"),
+    "too-fast": N_("the vendor says that it is too fast"),
+    "batch": N_("some numbers cannot be read from the log"),
+    "suppression": N_("the suppression list cannot be read from the log"),
+    "unwritten": N_("the log cannot be written"),
+    "other": N_("a newer release says why"),
+}
+"""What keeps an account from sending, by schemas.records.Why."""
+
+
+def word(text: str) -> str:
+    """A word of the engine: a status, a term of the equation, a class, an event. Another text stays as it is."""
+    return _(WORDS[text]) if text in WORDS else text
+
+
+def hold_words(hold: Hold, campaign: str) -> str:
+    """Why this campaign is held, and what to type about it."""
+    return _(HOLDS[hold.why], campaign=campaign)
+
+
+def equation_line(counts: Counts) -> str:
+    """The equation in one line, `12 rows = 2 invalid + 10 delivered`; terms of 0 are left out."""
+    terms = [f"{many:,} {word(name)}" for name in TERMS if (many := getattr(counts, name))]
+    sign = "=" if counts.adds_up else "≠"
+    return f"{counts.rows:,} {word('rows')} {sign} {' + '.join(terms) or '0'}"
+
+
+def carrier(name: str) -> str:
+    """The name of a carrier, by its word."""
+    known = CARRIER_WORDS.get(name)
+    if known is None:
+        return name
+    return known.title if current_language() == ENGLISH else known.chinese
+
+
+def reason(text: str) -> str:
+    """Why a row was set aside."""
+    if current_language() == ENGLISH or not text:
+        return text
+    from dispatcher.store.export import chinese  # here: light commands have no export
+
+    return chinese.reason(text)
+
+
+def meaning(row: Any) -> str:
+    """The meaning of a code, of anything with `meaning` and `chinese`."""
+    words: str = row.chinese if current_language() != ENGLISH and row.chinese else row.meaning
+    return words
+
+
+def stop_sentence(stop: AccountStop) -> str:
+    """Why an account does not send, since when and until when."""
+    if current_language() == ENGLISH:
+        return stop.sentence
+    form = (
+        _("Account {account} does not send since {time}")
+        if stop.keeps_all
+        else _("Account {account} cannot send to all since {time}")
+    )
+    says = form.format(account=stop.account, time=clock(stop.since_ms))
+    if stop.until_ms:
+        says += _(", until {time}").format(time=clock(stop.until_ms))
+    return _("{sentence}: {reasons}.").format(sentence=says, reasons="; ".join(map(_reason, stop.stops)))
+
+
+def _reason(stop: dict[str, Any]) -> str:
+    words, code = _(STOP_MEANS[str(stop["why"])]), stop["code"]
+    return _("{reason} (code {code})").format(reason=words, code=code) if code else words
