@@ -7,7 +7,7 @@
 # ROUNDS=…            how many rounds `make crash` plays on each log
 # FILES=…             how many damaged lists of each kind `make fuzz` tries
 # FUZZ_S=…            for how many seconds `make fuzz` tries damaged CMPP
-# ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane", make bench ARGS="--help"
+# ARGS=…              passed on: make demo ARGS="--numbers 100000", make test ARGS="-k lane" or ARGS=--cpu, make bench ARGS="--help"
 
 SHELL := bash
 MAKEFLAGS += --no-print-directory
@@ -44,7 +44,7 @@ FORCE:
 demo: .venv/.runtime ## the whole dispatcher, against a simulated vendor
 	@$(BIN)/dispatcher demo $(ARGS)
 
-test: lint kafka chromium ## lint, then every test, with a real Kafka broker and a real browser
+test: setup kafka chromium ## every test and lint, with a real Kafka broker and a real browser
 	@SCREENSHOTS=$(SCREENSHOTS) $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 coverage: setup ## which lines and branches of the core its own tests run

@@ -24,6 +24,8 @@ from dispatcher.terminal.language import VARIABLES
 from loadtest.broker import Broker
 from producers.lists.reader.process import close_idle
 from tests import warm_start
+from tests.cpu_times import CpuTimes
+from tests.distribution import ByWhatTheyShare, rank_of
 from tests.shared_broker import shared_broker
 
 KAFKA_FIXTURES = {"kafka_bootstrap", "kafka_broker"}
@@ -40,7 +42,13 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cpu", action="store_true", help="say which tests cost the most CPU")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    if config.option.cpu:
+        config.pluginmanager.register(CpuTimes())
     sys.addaudithook(_only_this_machine)
     for name in VARIABLES:
         if os.environ.get(name, "").lower().startswith("zh"):
@@ -51,8 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    from tests.distribution import ByWhatTheyShare
-
+    config.option.loadscopereorder = False  # in the order of the tests instead of by their number
     return ByWhatTheyShare(config, log)
 
 
@@ -68,10 +75,13 @@ def pytest_make_collect_report(
         return (yield)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: rank_of(item.nodeid))
 
 
 @pytest.fixture(scope="session", autouse=True)

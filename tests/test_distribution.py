@@ -1,10 +1,10 @@
-"""Tests that share a module's fixture run in one process; the others wherever there is time."""
+"""Tests that share a module's fixture run in one process; the others wherever there is time, the longest first."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.distribution import ROOT, group_of
+from tests.distribution import LONGEST_FIRST, ROOT, group_of, rank_of
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,16 @@ def test_every_test_that_uses_a_module_s_fixture_is_in_a_group(request: pytest.F
         if isinstance(item, pytest.Function) and _shares(item) and group_of(item.nodeid) == item.nodeid
     }
     assert not alone
+
+
+@pytest.mark.parametrize("beginning", LONGEST_FIRST)
+def test_what_starts_first_is_there(beginning: str) -> None:
+    assert (ROOT / beginning).exists()
+
+
+def test_the_longest_start_first_and_the_order_of_the_others_stays() -> None:
+    tests = ["tests/core/test_a.py::b", "tests/core/test_a.py::a", "tests/cli/test_a.py::a", "tests/test_lint.py::a"]
+    assert sorted(tests, key=rank_of) == [tests[3], tests[2], tests[0], tests[1]]
 
 
 def _shares(item: pytest.Function) -> bool:
