@@ -22,7 +22,7 @@ from dispatcher.service.people.words import ACTION_WORDS
 from dispatcher.store.meanings import EXPIRED_ADVICE
 from dispatcher.store.views import CampaignView, Failure, StreamDay, StreamView
 from dispatcher.vendors import registry
-from dispatcher.words import HOLD_MEANS, STATUS_MEANS, STOP_MEANS, TERM_MEANS, WORDS, stop_sentence
+from dispatcher.words import HOLD_MEANS, STATUS_MEANS, STOP_MEANS, TERM_MEANS, WORDS, stop_sentence, word
 from producers.api.routes import OPERATIONS
 from producers.console.pages.accounts import queued_why
 from producers.console.pages.campaign.showing import day_terms
@@ -36,7 +36,7 @@ from producers.console.pages.new_campaign.terms import (
 from producers.console.pages.orders import typed_count, unconfirmed
 from producers.console.pages.table import ROUTES
 from producers.console.rendering.bars import bar
-from producers.console.rendering.filters import duration, lasts, percent, rate, said_by, word, yuan
+from producers.console.rendering.filters import duration, lasts, percent, rate, said_by, yuan
 from producers.console.rendering.renderer import Renderer
 from producers.console.rendering.static_files import StaticFiles
 from producers.console.seal import Seal

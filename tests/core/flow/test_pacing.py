@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import deque
 
 import pytest
 from hypothesis import given, settings
@@ -134,6 +135,8 @@ class Vendor:
     def __init__(self, pacer: Pacer, rng: random.Random, takes: int) -> None:
         self.pacer, self.rng, self.takes = pacer, rng, takes
         self.taken: list[tuple[float, int]] = []
+        self._recent: deque[tuple[float, int]] = deque()  # those of the last second
+        self._recent_units = 0
         self.now_s = 0.0
         self._events: list[tuple[float, int, str, int, float]] = []
 
@@ -154,10 +157,13 @@ class Vendor:
     def _happen(self) -> None:
         self.now_s, ticket, what, units, wrote_s = heapq.heappop(self._events)
         if what == "arrives":
-            recent = sum(weight for at_s, weight in reversed(self.taken[-600:]) if at_s > self.now_s - 1.0)
-            fits = recent + units <= self.takes
+            while self._recent and self._recent[0][0] <= self.now_s - 1.0:
+                self._recent_units -= self._recent.popleft()[1]
+            fits = self._recent_units + units <= self.takes
             if fits:
                 self.taken.append((self.now_s, units))
+                self._recent.append((self.now_s, units))
+                self._recent_units += units
             answer = (self.now_s + 0.01, ticket, "taken" if fits else "too fast", units, wrote_s)
             heapq.heappush(self._events, answer)
             return
