@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -53,6 +54,12 @@ def tell(name: str, work: Coroutine[Any, Any, int]) -> None:
     found = asyncio.run(work)
     seconds = time.perf_counter() - start_s
     print(json.dumps({name: found, "seconds": seconds, "memory": _peak_bytes()}))
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU seconds that a process has used, those of its threads included."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, after_name[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def _peak_bytes() -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-import struct
-from functools import lru_cache
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dispatcher.cmpp.layout import HEADER_BYTES, trimmed
 from dispatcher.cmpp.long_texts import behind_header, read_part
@@ -20,6 +20,8 @@ from dispatcher.cmpp.pdus import Deliver, ReportBody, ReportBodyWide
 from dispatcher.cmpp.reports import read_report
 from dispatcher.cmpp.texts import ASCII, GB, UCS2, ReadText, read_text
 from dispatcher.core.messages import divided_characters
+from dispatcher.core.numbers import is_domestic
+from dispatcher.core.wire_number import DOMESTIC_DIGITS
 from dispatcher.vendors.cmpp.codes import REPORT_CODES
 from dispatcher.vendors.reading import forms, inbound
 from dispatcher.vendors.reading import report_columns as columns
@@ -71,13 +73,15 @@ def read_report_frames(
     octets = _OCTETS.get(layout, frame_bytes - _FIXED_BYTES)
     if octets not in _BODIES or frame_bytes - _FIXED_BYTES < octets:
         return None
-    ids, stats, moments, shown = zip(*_body_of(frame_bytes, octets).iter_unpack(frames), strict=True)
-    numbers = columns.numbers([trimmed(each) for each in shown])
-    spellings, code_index = columns.indexed(stats)
+    rows = np.frombuffer(frames, np.uint8).reshape(-1, frame_bytes)
+    fields = _columns_of(octets)
+    numbers = _numbers(rows[:, fields["dest_terminal_id"]])
+    spellings, code_index = _distinct(rows[:, fields["stat"]])
     codes = [identifier(trimmed(stat)) for stat in spellings]
     if not numbers.all() or len(set(codes)) < len(codes):
         return None
-    distinct, time_index = columns.indexed(moments)
+    distinct, time_index = _distinct(rows[:, fields["done_time"]])
+    ids = np.ascontiguousarray(rows[:, fields["msg_id"]]).view(">u8").ravel().tolist()
     return columns.records(
         account,
         received_ms,
@@ -89,13 +93,34 @@ def read_report_frames(
     )
 
 
-@lru_cache(maxsize=64)
-def _body_of(frame_bytes: int, octets: int) -> struct.Struct:
-    """Of a DELIVER with a report of so many octets: its Msg_Id, Stat, Done_time and Dest_terminal_Id."""
-    size = {name: field.size for name, field in _BODIES[octets].layout.fields.items()}
-    wanted = "Q{stat}s{submit_time}x{done_time}s{dest_terminal_id}s".format(**size)
-    before = f">{_CONTENT_AT}x{wanted}"
-    return struct.Struct(f"{before}{frame_bytes - struct.calcsize(before)}x")
+@cache
+def _columns_of(octets: int) -> dict[str, slice]:
+    """Where the fields of a report's body of so many octets are in its DELIVER."""
+    layout = _BODIES[octets].layout
+    starts = {name: _CONTENT_AT + layout.octets_before(name) for name in layout.fields}
+    return {name: slice(start, start + layout.fields[name].size) for name, start in starts.items()}
+
+
+def _numbers(shown: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The numbers of these fields; 0 for what is no number."""
+    digits = shown[:, :DOMESTIC_DIGITS]
+    padding = shown[:, DOMESTIC_DIGITS:].tobytes()
+    if digits.tobytes().isdigit() and not padding.strip(b"\0") and is_domestic(found := columns.mobiles(digits)).all():
+        return found
+    return columns.numbers([trimmed(each) for each in _octets(shown)])
+
+
+def _distinct(column: NDArray[np.uint8]) -> tuple[list[bytes], NDArray[np.intp]]:
+    """The distinct values of a field, and the index of each row's value; mostly there is one."""
+    first = column[0].tobytes()
+    if column.tobytes() == first * len(column):
+        return [first], np.zeros(len(column), np.intp)
+    return columns.indexed(_octets(column))
+
+
+def _octets(column: NDArray[np.uint8]) -> list[bytes]:
+    packed, size = column.tobytes(), column.shape[1]
+    return [packed[at : at + size] for at in range(0, len(packed), size)]
 
 
 def _message(deliver: Deliver, account: str, received_ms: int) -> Inbound:

@@ -1,9 +1,13 @@
 """`cmpp_lane`: a whole lane over one connection, and pacing over connections with a round trip.
 
 The lane: launched, sent through one link, answered, reported, joined, every step in a SQLite log; lanes in this
-process, joiner and simulated gateway in processes of their own. W is 16, as in the document, and 128: a window of
-reports is on the log before the next one comes, so W and the time of a commit bound the rate. Pacing: 500 messages/s at
-gateways that answer at once, after 5 ms and after 30 ms, judged by their arrival stamps.
+process, joiner and simulated gateway in processes of their own. A campaign of a few messages goes first, so that
+modules are loaded and the link is open; then the CPU of each process is counted.
+
+W is 16, as in the document, and 128. The gateway sends no further report before one of the last W is acknowledged, and
+that is after its commit: no lane is faster than W reports in each commit of this log, which is measured beside it.
+
+Pacing: 500 messages/s at gateways that answer at once, after 5 ms and after 30 ms, judged by their arrival stamps.
 
     python -m loadtest.bench.sending.cmpp_lane [--quick]
 """
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -26,18 +31,24 @@ from consumers.results.role import run_joiner
 from dispatcher.config.file import Config, parse
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
+from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.views import view_of
 from dispatcher.service.session import Session
-from loadtest.bench.harness import figure
+from loadtest.bench.harness import cpu_s, figure
 from loadtest.bench.sending.lanes import ACCOUNT, FIRST, SECRET, TEXT, lanes_at_work, ledger
 from loadtest.sim.process import SpawnedSimulator, spawn
 from producers.launch.api import launch
+from schemas.topics import LANE_PARTITIONS, REPORTS, lane_partition
 
 SP_ID: Final = "901234"
 LIMIT: Final = 500
 ROUND_TRIPS_S: Final = (0.0, 0.005, 0.03)
 LOOK_S: Final = 0.25
+WARM_MESSAGES: Final = 1_000
+REPORT_BYTES: Final = 50
+COMMITS: Final = 200
+SPARE_PARTITION: Final = (lane_partition(ACCOUNT) + 1) % LANE_PARTITIONS
 WINDOWS: Final = (16, 128)
 
 
@@ -76,20 +87,31 @@ async def _whole_lane(messages: int, window: int) -> list[dict[str, Any]]:
         config = configured(folder, _wire(sim), window=window)
         log = await open_log(config.log.url)
         session = Session(config, log)
-        numbers = np.arange(FIRST, FIRST + messages)
-        await launch(session, LaunchRequest(numbers=numbers, text=TEXT, route=[ACCOUNT], id="bench"))
-        async with _joiner(folder, _wire(sim)):
-            await _until_joined(session, 0)
-            started_s, cpu_s = time.perf_counter(), time.process_time()
-            async with lanes_at_work(config, log):
-                await _until_joined(session, messages)
-            took_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
+        async with _joiner(folder, _wire(sim)) as joiner, lanes_at_work(config, log):
+            await _launched(session, "warm", WARM_MESSAGES)  # modules are loaded, and the link is open
+            await _until_joined(session, "warm", WARM_MESSAGES)
+            await _launched(session, "bench", messages)
+            processes = {"lanes": os.getpid(), "gateway": sim.pid, "joiner": joiner}
+            started_s, used_s = time.perf_counter(), {name: cpu_s(pid) for name, pid in processes.items()}
+            await _until_joined(session, "bench", messages)
+            took_s = time.perf_counter() - started_s
+            used_s = {name: cpu_s(pid) - used_s[name] for name, pid in processes.items()}
+            commits_per_s = await _commits_per_s(log, window)
         await log.close()
     name = f"cmpp_lane, W = {window}"
     return [
-        figure(f"{name}: sent, reported, joined", messages / took_s, "messages/s"),
-        figure(f"{name}: CPU of the lanes' process", cpu_s / messages * 1e6, "us/message"),
+        figure(f"{name}: sent, reported, joined", messages / took_s, "messages/s", window * commits_per_s),
+        *(figure(f"{name}: CPU, {each}", seconds / messages * 1e6, "us/message") for each, seconds in used_s.items()),
     ]
+
+
+async def _commits_per_s(log: Log, window: int) -> float:
+    """How many windows of reports this log commits, one behind the other, while nothing else happens."""
+    entry = Entry(ACCOUNT.encode(), bytes(REPORT_BYTES * window))
+    started_s = time.perf_counter()
+    for _ in range(COMMITS):
+        await log.append(REPORTS.name, SPARE_PARTITION, [entry])
+    return COMMITS / (time.perf_counter() - started_s)
 
 
 def _wire(sim: SpawnedSimulator) -> str:
@@ -97,25 +119,30 @@ def _wire(sim: SpawnedSimulator) -> str:
     return next(iter(sim.addresses.values()))
 
 
-async def _until_joined(session: Session, messages: int) -> None:
-    """Until this many are reported; 0: until the joiner has read the launch."""
+async def _launched(session: Session, campaign: str, messages: int) -> None:
+    numbers = np.arange(FIRST, FIRST + messages)
+    await launch(session, LaunchRequest(numbers=numbers, text=TEXT, route=[ACCOUNT], id=campaign))
+
+
+async def _until_joined(session: Session, campaign: str, messages: int) -> None:
+    """Until this many are reported."""
     while True:
         with suppress(UserError):  # the joiner has not read the launch yet
-            counts = (await view_of(session, "bench")).counts
+            counts = (await view_of(session, campaign)).counts
             if counts.delivered + counts.failed >= messages:
                 return
         await asyncio.sleep(LOOK_S)
 
 
 @asynccontextmanager
-async def _joiner(folder: str, address: str) -> AsyncIterator[None]:
-    """The joiner in a process of its own, as in production."""
+async def _joiner(folder: str, address: str) -> AsyncIterator[int]:
+    """The joiner in a process of its own, as in production; its process id."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "loadtest.bench.sending.cmpp_lane", "join", folder, address),
         stdin=asyncio.subprocess.PIPE,
     )
     try:
-        yield
+        yield process.pid
     finally:
         assert process.stdin is not None
         process.stdin.close()

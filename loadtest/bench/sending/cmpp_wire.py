@@ -5,6 +5,9 @@ packing, writing, reading, matching. `cmpp_wire_simulated` is our link at the si
 remembers every SUBMIT, with the gateway's CPU per message. Nothing is journalled. Per second of wall time, and CPU time
 per message, which is the honest figure on a busy machine.
 
+What the machine allows: the same octets, 16 SUBMITs there and 16 answers back, between two event loops that look at
+nothing. No client with W = 16 can be faster than those round trips.
+
     python -m loadtest.bench.sending.cmpp_wire [--quick]
 """
 
@@ -37,6 +40,8 @@ SUBMIT_BYTES: Final = len(SUBMIT.pack(0)) + 21
 SETTINGS: Final = LinkSettings(sp_id=b"901234", secret=b"secret", window=WINDOW)
 NUMBER: Final = b"13800138000"
 HEAD: Final = struct.Struct(">III")
+WINDOW_BYTES: Final = WINDOW * SUBMIT_BYTES
+ANSWERS: Final = bytes(WINDOW * len(pdus.SubmitResp().pack(0)))
 
 
 class Sink(asyncio.Protocol):
@@ -70,6 +75,48 @@ def _submits(count: int) -> struct.Struct:
 @lru_cache(CHUNK)
 def _resps(count: int) -> struct.Struct:
     return struct.Struct(">" + "IIIQB" * count)
+
+
+class Echo(asyncio.Protocol):
+    """Answers as many octets as a window has with as many as its answers have: no protocol at all."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._missing = WINDOW_BYTES
+
+    def data_received(self, data: bytes) -> None:
+        self._missing -= len(data)
+        if not self._missing:
+            self._missing = WINDOW_BYTES
+            self._transport.write(ANSWERS)
+
+
+class Bare(asyncio.Protocol):
+    """The other side of it."""
+
+    def __init__(self, windows: int) -> None:
+        self._windows = windows
+        self._missing = 0
+        self._transport: Any = None
+        self.done = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        self._missing -= len(data)
+        if self._missing:
+            return
+        self._windows -= 1
+        if self._windows:
+            self._next()
+        else:
+            self.done.set()
+
+    def _next(self) -> None:
+        self._missing = len(ANSWERS)
+        self._transport.write(bytes(WINDOW_BYTES))
 
 
 class Ours(asyncio.Protocol):
@@ -115,6 +162,12 @@ async def _ours(address: tuple[str, int], messages: int) -> None:
     transport.close()
 
 
+async def _bare(address: tuple[str, int], messages: int) -> None:
+    transport, client = await asyncio.get_running_loop().create_connection(lambda: Bare(messages // WINDOW), *address)
+    await client.done.wait()
+    transport.close()
+
+
 async def _naive(address: tuple[str, int], messages: int) -> None:
     """A careful user's code: streams, a semaphore, a future per request, every PDU packed."""
     reader, writer = await asyncio.open_connection(*address)
@@ -144,9 +197,10 @@ async def _naive(address: tuple[str, int], messages: int) -> None:
 
 
 async def serve(side: str) -> None:
-    """Print the port of a sink or of a simulated gateway, serve until standard input ends; print the CPU seconds."""
-    if side == "sink":
-        server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", 0)
+    """Print the port of this side, serve until standard input ends; print the CPU seconds."""
+    if side in ("sink", "echo"):
+        protocol = Sink if side == "sink" else Echo
+        server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
         print(server.sockets[0].getsockname()[1], flush=True)
         cpu_s = time.process_time()
         await asyncio.to_thread(sys.stdin.read)
@@ -169,7 +223,7 @@ class Side(NamedTuple):
 
 @asynccontextmanager
 async def other_side(side: str) -> AsyncIterator[Side]:
-    """A sink or a simulated gateway."""
+    """A sink, an echo or a simulated gateway."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "loadtest.bench.sending.cmpp_wire", side),
         stdin=asyncio.subprocess.PIPE,
@@ -196,9 +250,10 @@ async def _timed(one: Callable[[], Awaitable[None]], messages: int) -> tuple[flo
 async def run(quick: bool = False) -> list[dict[str, Any]]:
     """Messages per second, and CPU per message (where the ratio is the naive way's over ours)."""
     messages = 10_000 if quick else 100_000
-    ours, naive, simulated = [], [], []
-    async with other_side("sink") as sink, other_side("gateway") as gateway:
+    ours, naive, simulated, bare = [], [], [], []
+    async with other_side("sink") as sink, other_side("gateway") as gateway, other_side("echo") as echo:
         for _ in range(ROUNDS):
+            bare.append(await _timed(lambda: _bare(echo.address, messages), messages))
             ours.append(await _timed(lambda: _ours(sink.address, messages), messages))
             naive.append(await _timed(lambda: _naive(sink.address, messages // 2), messages // 2))
             simulated.append(await _timed(lambda: _ours(gateway.address, messages), messages))
@@ -206,8 +261,11 @@ async def run(quick: bool = False) -> list[dict[str, Any]]:
     naive_rate, naive_cpu_us = (statistics.median(column) for column in zip(*naive, strict=True))
     gateway_cpu_us = gateway.cpu_s[0] / (ROUNDS * messages) * 1e6
     simulated_rate = statistics.median(rate for rate, _ in simulated)
+    bare_rate, bare_cpu_us = (statistics.median(column) for column in zip(*bare, strict=True))
     return [
         figure("cmpp_wire", rate, "messages/s", naive_rate),
+        figure("cmpp_wire, of what round trips without a protocol allow", rate, "messages/s", bare_rate),
+        figure("cmpp_wire_cpu, of those round trips", cpu_us, "CPU us/message", bare_cpu_us, less_is_better=True),
         figure("cmpp_wire_cpu", cpu_us, "CPU us/message", naive_cpu_us, less_is_better=True),
         figure("cmpp_wire_simulated", simulated_rate, "messages/s"),
         figure("cmpp_wire_simulated_cpu", gateway_cpu_us, "CPU us/message of the gateway"),
@@ -216,7 +274,7 @@ async def run(quick: bool = False) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Run the benchmark, or its sink."""
-    if sys.argv[1:2] in (["sink"], ["gateway"]):
+    if sys.argv[1:2] in (["sink"], ["echo"], ["gateway"]):
         uvloop.run(serve(sys.argv[1]))
     else:
         print(json.dumps(uvloop.run(run("--quick" in sys.argv)), indent=2))
