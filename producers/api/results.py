@@ -58,7 +58,7 @@ async def rows(call: Call) -> Streamed:
     call.check_unmasked(wanted=query.unmasked)
     wanted = RowsWanted(states=frozenset(query.state), account=query.account, after=query.after, limit=ROWS_MAX)
     pieces = await row_lines(call.session, call.values["id"], wanted, unmasked=query.unmasked)
-    return Streamed(pieces=pieces, content_type=NDJSON)
+    return Streamed(pieces=pieces, content_type=NDJSON, caller=call.by)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -145,7 +145,9 @@ class Watches:
 async def events(call: Call) -> Streamed:
     pieces = call.api.watches.events(call.session, call.values["id"])
     first = await anext(pieces, b"")
-    return Streamed(pieces=_after(first, pieces), content_type=EVENTS, headers={"Cache-Control": "no-store"})
+    return Streamed(
+        pieces=_after(first, pieces), content_type=EVENTS, caller=call.by, headers={"Cache-Control": "no-store"}
+    )
 
 
 async def _after(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

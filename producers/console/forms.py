@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 import aiohttp
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from producers.console.visit import Fields, UploadedFile
 from producers.web.bodies import BodyBroken, BodyTooLarge, NoRoom, read_body
@@ -29,6 +30,11 @@ FILES_MAX: Final = 20
 UPLOAD_BYTES_MAX: Final = 4 * 1024**3
 READ_S: Final = 60.0
 PIECE_BYTES: Final = 262_144
+NO_PARTS: Final = (
+    *(ValueError, TimeoutError, ConnectionError, web.RequestPayloadError, aiohttp.ClientPayloadError),
+    *(HttpProcessingError, AssertionError),
+)
+"""What aiohttp raises for parts that are not as they should be; it asserts that a part has the length it declares."""
 
 
 class BadForm(Exception):
@@ -98,7 +104,7 @@ async def _read_parts(
             if kept.size or kept.name:
                 name = part.name if part.name not in files else f"{part.name}.{len(files)}"
                 files[name] = kept
-    except (ValueError, TimeoutError, aiohttp.ClientPayloadError, web.RequestPayloadError, ConnectionError) as error:
+    except NO_PARTS as error:
         raise BadForm(400) from error
     except OSError as error:
         raise BadForm(507) from error

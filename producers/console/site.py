@@ -23,7 +23,7 @@ import msgspec
 from multidict import CIMultiDict
 
 from dispatcher.config.file import Config
-from dispatcher.errors import DispatcherError, UserError
+from dispatcher.errors import DispatcherError, NotFound, UserError
 from dispatcher.i18n import N_, _, use_language
 from dispatcher.log.port import Log
 from dispatcher.loggers import get_logger
@@ -151,6 +151,8 @@ class ConsoleSite:
                 incoming.connection.distrust()
                 return self._refused_form(arrival)
             return self._fault(arrival, error.status)
+        except NotFound as error:
+            return self._fault(arrival, 404, said(error))
         except UserError as error:
             return self._fault(arrival, 400, said(error))
         except DispatcherError as error:
@@ -304,6 +306,7 @@ class ConsoleSite:
         return Streamed(
             pieces=self._live.watch(key, render, answer.every_s, allowed),
             content_type="text/event-stream",
+            caller=caller.name,
             headers=HEADERS | {"X-Accel-Buffering": "no"},
         )
 
@@ -344,7 +347,10 @@ def _download(answer: Download, arrival: Arrival) -> WebAnswer:
     headers["Content-Disposition"] = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(answer.name)}"
     if isinstance(answer.content, bytes):
         return ReadyAnswer(200, answer.content, answer.content_type, headers=headers)
-    return Streamed(pieces=_file_pieces(answer.content), content_type=answer.content_type, headers=headers)
+    caller = "" if arrival.caller is None else arrival.caller.name
+    return Streamed(
+        pieces=_file_pieces(answer.content), content_type=answer.content_type, caller=caller, headers=headers
+    )
 
 
 async def _file_pieces(path: Path) -> AsyncGenerator[bytes, None]:

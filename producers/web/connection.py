@@ -109,16 +109,16 @@ class Connection(web.RequestHandler):
         """Called when an answer is written."""
         self._answers += 1
 
-    def begin_stream(self, cancel: Callable[[], object]) -> None:
+    def begin_stream(self, caller: str, cancel: Callable[[], object]) -> None:
         """Called when a streamed answer begins; `cancel` is called when the client leaves or the server closes."""
         self._stream = cancel
-        self.server.stream_began()
+        self.server.stream_began(caller)
 
-    def end_stream(self, *, early: bool) -> None:
+    def end_stream(self, caller: str, *, early: bool) -> None:
         """Called when a streamed answer has ended."""
         self._stream = None
         self._answers += 1
-        self.server.stream_ended(early=early)
+        self.server.stream_ended(caller, early=early)
 
     def resume_writing(self) -> None:
         """Called by the loop: the client has read most of what was written."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -60,6 +60,7 @@ class ServerBounds(msgspec.Struct, frozen=True, kw_only=True):
     write_s: float = 30.0
     linger_s: float = 1.0
     streams_max: int = 1_024
+    streams_per_caller_max: int = 128
 
 
 class ConnectionCounts(msgspec.Struct):
@@ -117,6 +118,7 @@ class WebServer(web.Server):
         self.turns = Turns(self.bounds.strangers_share)
         self.slots = Slots(self.bounds.connections_max, self.bounds.connections_per_address_max, is_proxy)
         self._counts = ConnectionCounts()
+        self._streams_of: Counter[str] = Counter()
         self._tls = tls
         self._sweep_s = sweep_s
         self._runner = web.ServerRunner(self, shutdown_timeout=SHUTDOWN_S)
@@ -281,14 +283,22 @@ class WebServer(web.Server):
         """Whether as many streamed answers are under way as may be."""
         return self._counts.streams >= self.bounds.streams_max
 
-    def stream_began(self) -> None:
+    def has_its_streams(self, caller: str) -> bool:
+        """Whether as many streamed answers to this caller are under way as one may have."""
+        return self._streams_of[caller] >= self.bounds.streams_per_caller_max
+
+    def stream_began(self, caller: str) -> None:
         """Called when a streamed answer begins."""
         self._counts.streams += 1
+        self._streams_of[caller] += 1
 
-    def stream_ended(self, *, early: bool) -> None:
+    def stream_ended(self, caller: str, *, early: bool) -> None:
         """Called when a streamed answer has ended."""
         self._counts.streams -= 1
         self._counts.streams_cut += early
+        self._streams_of[caller] -= 1
+        if not self._streams_of[caller]:
+            del self._streams_of[caller]
 
     def lost(self, connection: Connection) -> None:
         """Called by a connection when it has ended."""

@@ -42,6 +42,7 @@ BROKEN: Final = ReadyAnswer(400, last=True)
 OTHER_VERSION: Final = ReadyAnswer(505, last=True)
 UNKNOWN_PATH: Final = ReadyAnswer(404)
 TOO_MANY_STREAMS: Final = ReadyAnswer(503, retry_after_s=5)
+TOO_MANY_OF_CALLER: Final = ReadyAnswer(429, retry_after_s=5)
 
 logger = get_logger(__name__)
 
@@ -135,10 +136,16 @@ class Web:
             answer = await self._answer(Incoming(request, connection, held, self._inner(path), query))
             if isinstance(answer, ReadyAnswer):
                 return Reply(answer, request)
-            if self.server.streams_full:
+            refused = self._no_more_streams(answer.caller)
+            if refused is not None:
                 await answer.pieces.aclose()
-                return Reply(TOO_MANY_STREAMS, request)
+                return Reply(refused, request)
             return await _stream(request, connection, answer)
+
+    def _no_more_streams(self, caller: str) -> ReadyAnswer | None:
+        if self.server.streams_full:
+            return TOO_MANY_STREAMS
+        return TOO_MANY_OF_CALLER if self.server.has_its_streams(caller) else None
 
     async def _answer(self, incoming: Incoming) -> Answer:
         request = incoming.http
@@ -180,14 +187,14 @@ async def _stream(request: web.BaseRequest, connection: Connection, answer: Stre
     if connection.ends:
         response.force_close()
     writing = asyncio.create_task(_write(request, response, answer))
-    connection.begin_stream(writing.cancel)
+    connection.begin_stream(answer.caller, writing.cancel)
     error: BaseException | None = None
     try:
         await asyncio.wait({writing})
         error = asyncio.CancelledError() if writing.cancelled() else writing.exception()
     finally:
         writing.cancel()
-        connection.end_stream(early=not writing.done() or error is not None)
+        connection.end_stream(answer.caller, early=not writing.done() or error is not None)
     if error is not None:
         if not isinstance(error, (ConnectionError, asyncio.CancelledError)):
             logger.error("web-stream-failed", error=type(error).__name__)

@@ -41,11 +41,12 @@ class Streamed(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is written piece by piece, as its reader takes it.
 
     `pieces` is closed when the client leaves, hangs or the server stops; then, and if it raises, the answer ends
-    without its end, so the client knows that it is incomplete.
+    without its end, so the client knows that it is incomplete. `caller`: who gets it; one caller gets a share of all.
     """
 
     pieces: Pieces
     content_type: str
+    caller: str
     headers: Mapping[str, str] = {}
 
 

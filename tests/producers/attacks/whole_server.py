@@ -76,9 +76,9 @@ UNLISTED = [
 """What stands in no table of routes."""
 
 
-def filled(path: str) -> str:
+def filled(path: str, **values: str) -> str:
     """The path with a value for each of its parameters."""
-    return re.sub(r"\{(\w+)\}", lambda found: VALUES.get(found[1], "none"), path)
+    return re.sub(r"\{(\w+)\}", lambda found: (VALUES | values).get(found[1], "none"), path)
 
 
 def every_place() -> list[Place]:
@@ -102,7 +102,7 @@ def _body_of_operation(operation: Any) -> str:
 
 
 class Raw(msgspec.Struct):
-    """What came back first: `status` 0: the connection was closed without an answer."""
+    """What came back first, of events only the head. `status` 0: the connection was closed without an answer."""
 
     status: int
     head: bytes
@@ -186,9 +186,7 @@ async def _answer(reader: asyncio.StreamReader, *, is_head: bool) -> Raw:
     length = answer.header("Content-Length")
     if length and not is_head:
         answer.body = await reader.readexactly(int(length))
-    elif b"text/event-stream" in head:
-        answer.body = await reader.readuntil(b"\n\n\r\n")
-    elif answer.header("Transfer-Encoding") == "chunked":
+    elif answer.header("Transfer-Encoding") == "chunked" and b"text/event-stream" not in head:
         answer.body = await reader.readuntil(b"0\r\n\r\n")
     return answer
 

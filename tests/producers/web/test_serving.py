@@ -37,7 +37,12 @@ class NamedSite:
     async def handle(self, incoming: Incoming) -> Answer:
         kind = incoming.path.rpartition("/")[2]
         if kind in ("ticks", "flood", "fails", "three"):
-            return Streamed(pieces=self._pieces(kind), content_type="text/event-stream", headers={"X-Site": "yes"})
+            return Streamed(
+                pieces=self._pieces(kind),
+                content_type="text/event-stream",
+                caller=incoming.query.decode(),
+                headers={"X-Site": "yes"},
+            )
         return ReadyAnswer(200, self.roots[0].encode(), "text/plain")
 
     async def close(self) -> None:
@@ -186,6 +191,18 @@ async def test_no_more_streams_than_the_bound_are_under_way():
     async with serving(site, streams_max=1) as (_, client):
         await (await client("/a/ticks")).head()
         assert (await (await client("/a/ticks")).head()).startswith(b"HTTP/1.1 503 ")
+
+
+async def test_one_caller_has_a_share_of_the_streams_and_gets_it_back():
+    site = NamedSite("a")
+    async with serving(site, streams_per_caller_max=1) as (web, client):
+        first = await client("/a/ticks?ann")
+        assert (await first.head()).startswith(b"HTTP/1.1 200 ")
+        assert (await (await client("/a/ticks?ann")).head()).startswith(b"HTTP/1.1 429 ")
+        assert (await (await client("/a/ticks?bob")).head()).startswith(b"HTTP/1.1 200 ")
+        first.writer.transport.abort()
+        await until(lambda: not web.server.has_its_streams("ann"))
+        assert (await (await client("/a/ticks?ann")).head()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_site_sees_the_first_bytes_of_a_stranger_when_strangers_wait():

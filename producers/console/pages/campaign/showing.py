@@ -9,7 +9,7 @@ from dispatcher.core.results.equation import PARTS, TERMS
 from dispatcher.service.campaigns.drafts import DraftView, find_draft
 from dispatcher.service.campaigns.orders.possible import PossibleOrders, possible_orders
 from dispatcher.service.campaigns.timeline import campaign_timeline
-from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign
+from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign, view_of
 from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
 from dispatcher.service.reports.spend import campaign_spend
 from dispatcher.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS
@@ -74,6 +74,7 @@ async def draft_page(visit: Visit, draft: DraftView, *, mistake: str = "", order
 
 async def live(visit: Visit) -> Answer:
     """The part of a campaign's page that changes, as events."""
+    await view_of(visit.session, visit.path["id"])  # one that does not exist is not watched
     watch = CampaignWatch(visit.session, visit.path["id"])
 
     async def render() -> Html:
