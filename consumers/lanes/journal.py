@@ -2,7 +2,7 @@
 
 An Outcome (or Handed) is a fact and must get into the log: it is appended again until the log confirms it (every reader
 ignores a second copy). An Intent (or Moved) is never appended twice: if the log did not confirm it, either it is read
-back after all, or the owner starts again behind a fresh Owned, which voids it (docs/ARCHITECTURE.md, "An append that
+back after all, or the owner starts again behind a fresh Owned, which voids it (docs/LANE.md, "An append that
 timed out").
 """
 

@@ -1,6 +1,6 @@
 """The joiner: follows the log and keeps the results store at most about a second behind it.
 
-See docs/ARCHITECTURE.md, "The join and the results".
+See docs/RESULTS.md, "The join and the results".
 
 One process per store: a second one waits for the store's lock. A SQLite store belongs to this machine, so its joiner
 follows every partition, also on Kafka: two machines that share partitions, with a file each, would both have half of

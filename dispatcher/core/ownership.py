@@ -1,6 +1,6 @@
 """Who owns a lane partition, as its journal says: the log is the lock.
 
-See docs/ARCHITECTURE.md, "The log is the lock".
+See docs/LANE.md, "The log is the lock".
 
 A record that claims authority (Intent, Resolved, Checkpoint, Ceded, Moved) counts only if the last Owned before it in
 the log is its author's. A fact (Outcome, Handed) counts from any author. Every reader folds by this rule, the author of

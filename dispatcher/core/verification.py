@@ -1,4 +1,4 @@
-"""Verification codes: how one is made, and what every try of one counts as. See docs/ARCHITECTURE.md,
+"""Verification codes: how one is made, and what every try of one counts as. See docs/LAUNCHES.md,
 "Verification codes".
 
 A code is derived from a secret key and a random id; neither it nor the number is on the log, only keyed hashes. The

@@ -1,6 +1,6 @@
 """The log port: all that the rest of the dispatcher knows of a log.
 
-See docs/ARCHITECTURE.md, "The log is the lock" and "The log adapters".
+See docs/LANE.md, "The log is the lock", and docs/ARCHITECTURE.md, "The log adapters".
 
 A log is a set of topics (schemas/topics.py), each a number of partitions, each an ordered sequence of records with
 growing offsets. Offsets may have holes (a compacted topic); the next one to read is always the last one plus one.

@@ -1,6 +1,6 @@
 """The store port: queries of the results, and how the joiner writes them.
 
-See docs/ARCHITECTURE.md, "The join and the results".
+See docs/RESULTS.md, "The join and the results".
 
 A store is a fold of the log and can be rebuilt from it at any time (`dispatcher store rebuild`). Only the
 joiner writes it; any number of readers read beside it and see whole micro-batches only, at most about a second old.

@@ -1,6 +1,6 @@
 """What the log says, folded afresh from its records, without the lane's, the joiner's or the store's code.
 
-Only the codecs are shared. The rules are those of docs/ARCHITECTURE.md, "The lane", and nothing else: a record that
+Only the codecs are shared. The rules are those of docs/LANE.md, "The lane", and nothing else: a record that
 claims authority counts if the last Owned before it is its author's; outcomes are facts, the first definite one counts;
 an intent that has no outcome when a new owner comes is unknown; the first launch of an id is the one.
 """

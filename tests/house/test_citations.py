@@ -176,9 +176,9 @@ def test_the_search_finds_the_citations_of_the_project() -> None:
         ("AMB-OTHER-1", ["AMB-OTHER-1"]),
         ("Annexes A and E", ["Annex E"]),
         ("docs/NOTHING.md and docs/vendors/cosms.md", ["docs/NOTHING.md"]),
-        ('See docs/ARCHITECTURE.md, "The lane".', []),
+        ('See docs/LANE.md, "The lane".', []),
         ('See docs/ARCHITECTURE.md,\n    "The\n    attic".', ['ARCHITECTURE.md, "The attic"']),
-        ('ARCHITECTURE.md, "The lane" and "The cellar"', ['ARCHITECTURE.md, "The cellar"']),
+        ('LANE.md, "The lane" and "The cellar"', ['LANE.md, "The cellar"']),
     ],
 )
 def test_a_citation_that_leads_nowhere_is_found(text: str, wrong: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What every log promises to owners that race; docs/ARCHITECTURE.md, "The log is the lock". Part of the contract."""
+"""What every log promises to owners that race; docs/LANE.md, "The log is the lock". Part of the contract."""
 
 from __future__ import annotations
 

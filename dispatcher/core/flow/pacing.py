@@ -5,7 +5,7 @@ occupies its share of the window from the moment it leaves until one window afte
 arrival = answer time minus the part of the round trip that every request has (the smallest one of the last minutes,
 less several times the spread of the small ones). A later request cannot arrive earlier than that part allows either, so
 the two errors cancel and only the jitter of this request remains. A steady vendor costs nothing; jitter costs its own
-length, never a window over the limit. See docs/ARCHITECTURE.md, "Pacing".
+length, never a window over the limit. See docs/LANE.md, "Pacing".
 
 A place in the window is taken at the first byte and at no other moment: slow steps (the body, the connection) are over
 by then. So no request can be too late for its place; a slow step delays only its own request.

@@ -1,6 +1,6 @@
 """The owner of a lane partition: folds what it reads, decides what to do next. Pure; `now_s` is monotonic seconds.
 
-The order that the guarantees depend on (docs/ARCHITECTURE.md, "The lane"): choose a chunk and append its Intent; act on
+The order that the guarantees depend on (docs/LANE.md, "The lane"): choose a chunk and append its Intent; act on
 it only after it was read back behind our own, still newest Owned; build the request and connect; call `may_write` right
 before the first byte, which refuses after the time to live (counted from the request to append) and makes the request
 wait until the flow limit has a place; append the Outcome. A link calls `grant` instead, for every few messages of a

@@ -2,7 +2,7 @@
 
 It never guesses. It resolves as "send again" only when no former owner can still send it: one may wake up with an
 intent within its time to live, and its request takes as long as the client's time-out. A decision may be about some
-ranges of a chunk; the others keep waiting for theirs. Pure. See docs/ARCHITECTURE.md, "What becomes of an unknown
+ranges of a chunk; the others keep waiting for theirs. Pure. See docs/LANE.md, "What becomes of an unknown
 chunk".
 """
 

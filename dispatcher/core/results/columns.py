@@ -1,6 +1,6 @@
 """The join of reports with the recipients of one batch, in columns: no object per recipient.
 
-See docs/ARCHITECTURE.md, "The join and the results".
+See docs/RESULTS.md, "The join and the results".
 
 A batch in memory is its sorted numbers (8 bytes), the place of each in the list (2), its final report (1, or 2 if the
 batch has more than 255 different codes) and the time (4): 15 bytes per recipient.

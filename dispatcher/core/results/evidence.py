@@ -1,6 +1,6 @@
 """Evidence: candidate chunks for reports whose vendor id appears in no outcome.
 
-See docs/ARCHITECTURE.md, "What becomes of an unknown chunk".
+See docs/LANE.md, "What becomes of an unknown chunk".
 
 A vendor gives one id to each request it takes, and reports under it. An id that appears in no outcome belongs to a
 chunk without a known id (a candidate): unknown; in flight, with its answer not read yet; accepted without an id; or

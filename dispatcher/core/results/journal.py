@@ -1,6 +1,6 @@
 """A lane partition's journal, folded for the results: the state of each chunk, or of its pieces.
 
-See docs/ARCHITECTURE.md, "The join and the results".
+See docs/RESULTS.md, "The join and the results".
 
 The same transitions as the lane's own fold (dispatcher/core/lane/state.py, TRANSITIONS); but here every chunk is kept,
 because its reports may come days later, and an impossible record is counted, not fatal: the equation shows its effect.

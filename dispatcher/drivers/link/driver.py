@@ -1,4 +1,4 @@
-"""The link driver: an account's long connections to its gateway (docs/ARCHITECTURE.md, "Links").
+"""The link driver: an account's long connections to its gateway (docs/LANE.md, "Links").
 
 Connections are open while the lane is owned, for what the gateway delivers also when nothing is sent. A chunk goes to
 the open connection with the least to do and stays there: parts in order on one connection, and no frame is ever written

@@ -1,6 +1,6 @@
 """The port of the fold: what it loads and saves, in four parts; an adapter gives `Tables`.
 
-See docs/ARCHITECTURE.md, "The store's port".
+See docs/RESULTS.md, "The store's port".
 
 Values of the core only: no connection, row or error of a database. Every call runs in a transaction that the caller
 began (transactions.py, Transactions), and nothing is decided here: an adapter only keeps what it is given.

@@ -1,1 +1,1 @@
-"""Recipients that move to the next account of their route: docs/ARCHITECTURE.md, "Recipients that move"."""
+"""Recipients that move to the next account of their route: docs/LANE.md, "Recipients that move"."""
