@@ -6,6 +6,7 @@ what code tables say, in the language of the task.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dispatcher.core.carriers import CARRIER_WORDS
@@ -118,6 +119,9 @@ WORDS: Final = {
     "incomplete": N_("incomplete"),
 }
 
+SEVERITIES: Final = {"error": N_("ERROR"), "warning": N_("WARNING"), "note": N_("NOTE")}
+"""How much a finding about a text matters."""
+
 POLICIES: Final = {"hold": N_("hold"), "resend": N_("resend")}
 """What becomes of who is unknown, as the option of a launch calls it."""
 
@@ -219,6 +223,11 @@ def carrier(name: str) -> str:
     if known is None:
         return name
     return known.title if current_language() == ENGLISH else known.chinese
+
+
+def carrier_words(counts: Mapping[str, int]) -> str:
+    """How many numbers each carrier has, in one line."""
+    return ", ".join(f"{many:,} {carrier(name)}" for name, many in counts.items())
 
 
 def reason(text: str) -> str:

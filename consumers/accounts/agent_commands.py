@@ -19,6 +19,7 @@ from dispatcher.config.file import Config, load
 from dispatcher.config.mistakes import plain
 from dispatcher.config.small_files import read_toml
 from dispatcher.errors import ConfigError, InputError
+from dispatcher.i18n import N_, _
 from dispatcher.terminal.options import config_option, json_option
 from dispatcher.terminal.questions import ask, given_secret
 from dispatcher.vendors.batch.agent import Agent, NewUser, add_user, delete_user, recharge
@@ -28,10 +29,10 @@ from dispatcher.vendors.seam.vendor import HttpVendor, Secret
 F = TypeVar("F", bound=Callable[..., Any])
 
 NEEDED: Final = {
-    "company": "The company's name",
-    "contact_mobile": "Its contact's mobile number",
-    "products": "Product ids, divided by commas",
-    "expires": "Last day, as YYYYMMDD",
+    "company": N_("The company's name"),
+    "contact_mobile": N_("Its contact's mobile number"),
+    "products": N_("Product ids, divided by commas"),
+    "expires": N_("Last day, as YYYYMMDD"),
 }
 LISTS: Final = ("products", "web_ips", "http_ips")
 
@@ -150,7 +151,7 @@ def add_account(
     vendor, agent = _agent(loaded, account)
     fields = (_read(file) if file is not None else {}) | _given(options)
     new_user = _new_user(_prompted(fields))
-    password = Secret(given_secret("the new user's password", password_file))
+    password = Secret(given_secret(_("the new user's password"), password_file))
     ask_and_carry_out(
         loaded,
         account,
@@ -260,7 +261,7 @@ def _prompted(fields: dict[str, Any]) -> dict[str, Any]:
         )
         raise InputError("the new user needs {options}; or --from FILE.toml.", options=options)
     for name in missing:
-        value = ask(NEEDED[name])
+        value = ask(_(NEEDED[name]))
         fields[name] = [each.strip() for each in value.split(",")] if name in LISTS else value
     return fields
 

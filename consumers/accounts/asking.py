@@ -18,6 +18,7 @@ from dispatcher.config.file import Config
 from dispatcher.core.campaigns import OperationState
 from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.i18n import _
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Log
 from dispatcher.os_user import os_user
@@ -75,15 +76,18 @@ def ask_and_carry_out(
     _check_confirmed(name, yes=yes, confirm=confirm)
     asyncio.run(_check_not_unknown(config, account, shown, again=again))
     if not yes and not _agreed(account, vendor, shown, name):
-        click.echo("nothing was sent.", err=True)
+        click.echo(_("nothing was sent."), err=True)
         return
-    click.echo("asking the vendor, once …", err=True)
+    click.echo(_("asking the vendor, once …"), err=True)
     try:
         carried = asyncio.run(_carried(config, account, vendor, make, again=again))
     except KeyboardInterrupt:
         click.echo(
-            f"interrupted: it may have been done or not. {shown.if_unknown} Its number is in: dispatcher account "
-            "operations. Then: dispatcher account settle NUMBER done, or not-done.",
+            _(
+                "interrupted: it may have been done or not. {if_unknown} Its number is in: dispatcher account "
+                "operations. Then: dispatcher account settle NUMBER done, or not-done.",
+                if_unknown=shown.if_unknown,
+            ),
             err=True,
         )
         raise
@@ -161,11 +165,14 @@ def _agreed(account: str, vendor: HttpVendor, operation: Operation, name: str) -
     table = columns("sent", "value", prose={"value"})
     for row in operation.shows:
         table.add_row(*map(Text, row))
-    click.echo(f'{operation.name}, asked of {vendor.url} by account "{account}":', err=True)
+    click.echo(
+        _('{name}, asked of {url} by account "{account}":', name=operation.name, url=vendor.url, account=account),
+        err=True,
+    )
     console(err=True).print(table)
-    if not confirmed("Have the vendor do this?", yes=False):
+    if not confirmed(_("Have the vendor do this?"), yes=False):
         return False
-    if ask(f"Once more: type {name} to confirm", default="") != name:
+    if ask(_("Once more: type {name} to confirm", name=name), default="") != name:
         raise UserError("that was not {name}: nothing was sent.", name=name)
     return True
 
@@ -184,14 +191,19 @@ def _tell(account: str, operation: Operation, carried: OperationOutcome, *, as_j
             }
         )
     elif carried.result == "done":
-        click.echo(f"done{f': {says}' if says else ''} (operation {carried.operation}).")
+        answer = f": {says}" if says else ""
+        click.echo(_("done{says} (operation {operation}).", says=answer, operation=carried.operation))
         if operation.afterwards:
             click.echo(operation.afterwards)
     if carried.untold:
         click.echo(
-            f"warning: the log could not take the result ({carried.untold}); `dispatcher account operations` will show "
-            f"{carried.operation} as unknown. Settle it: dispatcher account settle {carried.operation} "
-            f"{'not-done' if carried.result == 'not-done' else 'done'}",
+            _(
+                "warning: the log could not take the result ({untold}); `dispatcher account operations` will "
+                "show {operation} as unknown. Settle it: dispatcher account settle {operation} {result}",
+                untold=carried.untold,
+                operation=carried.operation,
+                result="not-done" if carried.result == "not-done" else "done",
+            ),
             err=True,
         )
     if carried.result == "unknown":

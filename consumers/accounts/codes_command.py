@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from dispatcher.config.file import load
+from dispatcher.i18n import _
 from dispatcher.service.accounts import account_codes
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
+from dispatcher.words import word
 
 
 @click.command("codes", context_settings={"ignore_unknown_options": True})  # codes such as -4
@@ -35,5 +37,5 @@ def codes_command(context: click.Context, account: str, code: str | None, config
     names = ("said of", "code", "class", "meaning", "in Chinese", "what to do")
     table = columns(*names, prose={"meaning", "what to do"})
     for row in found.codes:
-        table.add_row(row.of, row.code, row.class_, row.english, row.chinese, row.advice)
+        table.add_row(row.of, row.code, word(row.class_), row.english, row.chinese, _(row.advice) if row.advice else "")
     console().print(table)

@@ -13,6 +13,7 @@ import click
 
 from dispatcher.accounts.ask_book import asked
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.i18n import _
 from dispatcher.service.accounts import (
     AccountCheck,
     AccountChecks,
@@ -32,6 +33,7 @@ from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import HttpVendor, Vendor
 from dispatcher.wording import counted, listed
+from dispatcher.words import stop_sentence
 from schemas.records import BalanceAsked
 
 WAIT_TOLD_S_MIN: Final = 0.5
@@ -53,12 +55,14 @@ def list_command(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found.accounts:
-        click.echo(f"no accounts in {found.config}. Add one: [account.NAME], see dispatcher.example.toml.")
+        click.echo(
+            _("no accounts in {config}. Add one: [account.NAME], see dispatcher.example.toml.", config=found.config)
+        )
     else:
         _print_accounts(found.accounts)
         for each in found.accounts:
             if each.stopped is not None:
-                console().print(f"\n{each.stopped.sentence}", style="yellow")
+                console().print(f"\n{stop_sentence(each.stopped)}", style="yellow")
             for move in each.moved:
                 console().print(f"  {move_sentence(move)}", style="yellow")
 
@@ -90,8 +94,12 @@ def check(name: str | None, config: str | None, as_json: bool) -> None:
     else:
         for pid in old:
             click.echo(
-                f"process {pid} read {found.config} before it was changed, and still uses what it read: restart it "
-                "(dispatcher run).",
+                _(
+                    "process {pid} read {config} before it was changed, and still uses what it read: restart it "
+                    "(dispatcher run).",
+                    pid=pid,
+                    config=found.config,
+                ),
                 err=True,
             )
     _fail_on(found.accounts)
@@ -141,29 +149,35 @@ async def _balances(config: str | None, name: str | None) -> Balances:
 def _waits(vendor: Vendor, wait_s: float, because: BalanceAsked) -> None:
     if wait_s >= WAIT_TOLD_S_MIN and isinstance(vendor, HttpVendor):
         click.echo(
-            f"{because.account}: the balance was asked {asked(because)}; the vendor takes one query in "
-            f"{vendor.balance_interval_s:g} s, asking again in {wait_s:.0f} s …",
+            _(
+                "{account}: the balance was asked {asked}; the vendor takes one query in {balance_interval_s:g} "
+                "s, asking again in {wait_s:.0f} s …",
+                account=because.account,
+                asked=asked(because),
+                balance_interval_s=vendor.balance_interval_s,
+                wait_s=wait_s,
+            ),
             err=True,
         )
 
 
 def _print_start(start: CheckStart) -> None:
-    keys = "every key is in order"
+    keys = _("every key is in order")
     if start.unset:
-        keys = f"every key is in order, but secrets are missing of {listed(start.unset)}"
+        keys = _("every key is in order, but secrets are missing of {names}", names=listed(start.unset))
     click.echo(f"{start.config}: {counted(start.configured, 'account')}, {keys}.")
     for stop in start.stops:
-        console().print(stop.sentence, style="yellow", soft_wrap=True)
+        console().print(stop_sentence(stop), style="yellow", soft_wrap=True)
 
 
 def _print_check(each: AccountCheck) -> None:
     from rich.text import Text
 
-    mark = {True: Text("ok", "green"), False: Text("refused", "red"), None: Text("not known")}[each.let_in]
-    left = "" if each.messages is None else f", {each.messages:,.0f} messages left"
+    mark = {True: Text(_("ok"), "green"), False: Text(_("refused"), "red"), None: Text(_("not known"))}[each.let_in]
+    left = "" if each.messages is None else _(", {messages:,.0f} messages left", messages=each.messages)
     says = f" ({each.says})" if each.let_in and each.says != "let in" else "" if each.let_in else f": {each.says}"
-    cause = "the login" if each.asked else "the login or the balance"
-    lane = f"; a lane that stopped because of {cause} continues" if each.lane_told else ""
+    cause = _("the login") if each.asked else _("the login or the balance")
+    lane = _("; a lane that stopped because of {cause} continues", cause=cause) if each.lane_told else ""
     console().print(Text(f"{each.account}: ").append_text(mark).append(f"{left}{says}{lane}."), soft_wrap=True)
 
 
@@ -189,9 +203,9 @@ def _print_accounts(accounts: Sequence[AccountView]) -> None:
             each.account,
             each.vendor,
             each.url,
-            each.flow or "none",
+            each.flow or _("none"),
             f"{each.numbers_per_request:,}",
             str(each.lane_partition),
-            f"process {each.held_by.pid}" if each.held_by else "-",
+            _("process {pid}", pid=each.held_by.pid) if each.held_by else "-",
         )
     console().print(table)

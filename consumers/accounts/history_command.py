@@ -14,6 +14,7 @@ from dispatcher.accounts.ask_book import asked
 from dispatcher.core.results.history import Span, span
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import DispatcherError, UserError
+from dispatcher.i18n import _
 from dispatcher.service.accounts import REPORT_STATES, AccountHistory, HistoryMessage
 from dispatcher.service.lookup import number_of
 from dispatcher.service.session import open_session
@@ -21,6 +22,7 @@ from dispatcher.service.vendor_requests.vendor_history import VendorHistory, Win
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.vendors.seam.vendor import HistoryRow
 from dispatcher.wording import SHANGHAI, printable
+from dispatcher.words import word
 from schemas.records import BalanceAsked
 
 LAST_MIN: Final = 30
@@ -67,15 +69,19 @@ def history_command(
     elif rows:
         console().print(_table(rows))
     elif not found.why:
-        click.echo(f"{tag} remembers nothing sent {'to it ' if wanted else ''}in this time.")
+        click.echo(
+            _("{tag} remembers nothing sent to it in this time.", tag=tag)
+            if wanted
+            else _("{tag} remembers nothing sent in this time.", tag=tag)
+        )
     if found.unreadable:
-        click.echo(f"{found.unreadable:,} of the vendor's rows cannot be read.", err=True)
+        click.echo(_("{unreadable:,} of the vendor's rows cannot be read.", unreadable=found.unreadable), err=True)
     if found.why:
         raise DispatcherError(
             "the vendor did not say {what}: {why}.", what="it all" if rows else "what it sent", why=found.why
         )
     if not found.complete:
-        click.echo("the vendor knows of more in some second than it can say at a time.", err=True)
+        click.echo(_("the vendor knows of more in some second than it can say at a time."), err=True)
 
 
 async def _found(config: str | None, name: str, start: str | None, end: str | None) -> tuple[str, Span, VendorHistory]:
@@ -90,8 +96,14 @@ async def _found(config: str | None, name: str, start: str | None, end: str | No
 def _progress(read: WindowRead) -> None:
     if read.answers_expected > 1:
         click.echo(
-            f"{read.answers} of at least {read.answers_expected} windows: {_clock(read.window.start_ms)} to "
-            f"{_clock(read.window.end_ms)}, {read.messages:,} messages so far",
+            _(
+                "{answers} of at least {answers_expected} windows: {start} to {end}, {messages:,} messages so far",
+                answers=read.answers,
+                answers_expected=read.answers_expected,
+                start=_clock(read.window.start_ms),
+                end=_clock(read.window.end_ms),
+                messages=read.messages,
+            ),
             err=True,
         )
 
@@ -99,8 +111,13 @@ def _progress(read: WindowRead) -> None:
 def _waiting(interval_s: float) -> Callable[[float, BalanceAsked], None]:
     def waits(wait_s: float, because: BalanceAsked) -> None:
         click.echo(
-            f"the history was asked {asked(because)}; the vendor takes one query in {interval_s:g} s, "
-            f"asking again in {wait_s:.0f} s …",
+            _(
+                "the history was asked {asked}; the vendor takes one query in {interval_s:g} s, asking again in "
+                "{wait_s:.0f} s …",
+                asked=asked(because),
+                interval_s=interval_s,
+                wait_s=wait_s,
+            ),
             err=True,
         )
 
@@ -149,7 +166,7 @@ def _table(rows: list[HistoryRow]) -> Any:
         texts = (
             _clock(row.sent_ms),
             to_wire(row.number),
-            REPORT_STATES[row.state],
+            word(REPORT_STATES[row.state]),
             row.code,
             row.vendor_id,
             printable(row.text),

@@ -15,6 +15,7 @@ import msgspec
 from consumers.accounts.asking import ask_and_carry_out, asking_options
 from dispatcher.config.file import load
 from dispatcher.errors import InputError, UserError
+from dispatcher.i18n import _
 from dispatcher.terminal.options import config_option, json_option
 from dispatcher.terminal.questions import given_secret
 from dispatcher.vendors.seam.vendor import HttpVendor, Operation, Secret
@@ -54,7 +55,7 @@ def change_login(
             name=name,
             vendor=vendor.tag,
         )
-    password = Secret(given_secret("the new password", password_file))
+    password = Secret(given_secret(_("the new password"), password_file))
     if not password:
         raise InputError("the new password is empty. Write one.")
 

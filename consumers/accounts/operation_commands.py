@@ -13,12 +13,14 @@ from rich.text import Text
 from consumers.accounts.asking import check_not_under_way
 from dispatcher.core.campaigns import OperationState
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.os_user import os_user
 from dispatcher.service.session import open_session
 from dispatcher.service.vendor_requests.operations import Operations, operations_of, settle, view_of
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock
+from dispatcher.words import word
 
 
 @click.command("operations")
@@ -38,13 +40,21 @@ def list_operations(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(Operations(operations=[view_of(each) for each in known]))
     elif not known:
-        click.echo("no operations yet.")
+        click.echo(_("no operations yet."))
     else:
         names = ("operation", "asked", "by", "account", "what", "result", "says")
         table = columns(*names, prose={"what", "says"})
         for each in known:
             asked = each.asked
-            row = (asked.operation, clock(asked.at_ms), asked.by, asked.account, _what(each), each.result, _says(each))
+            row = (
+                asked.operation,
+                clock(asked.at_ms),
+                asked.by,
+                asked.account,
+                _what(each),
+                word(each.result),
+                _says(each),
+            )
             table.add_row(*map(Text, row))
         console().print(table)
 
@@ -76,26 +86,36 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
             says=_says(known),
         )
     check_not_under_way(known)
-    if not confirm(f"{_what(known)}, asked {clock(known.asked.at_ms)}: write down that it was {result}?", yes=yes):
-        click.echo("nothing was written down.", err=True)
+    if not confirm(
+        _(
+            "{what}, asked {time}: write down that it was {result}?",
+            what=_what(known),
+            time=clock(known.asked.at_ms),
+            result=result,
+        ),
+        yes=yes,
+    ):
+        click.echo(_("nothing was written down."), err=True)
         return
     asyncio.run(_settle(config, known, result == "done", why))
-    click.echo(f"operation {operation}: {result}.")
+    click.echo(_("operation {operation}: {result}.", operation=operation, result=result))
 
 
 def _what(known: OperationState) -> str:
     """`recharge 100 of shop01`, for a table."""
     shows = dict(known.asked.shows)
     fee = f" {shows['fee']}" if "fee" in shows else ""
-    of = f" of {shows['account']}" if "account" in shows and fee else f" {shows.get('account', '')}".rstrip()
-    return f"{known.asked.name}{fee}{of}"
+    account = shows.get("account", "")
+    if account and fee:
+        return _("{order}{fee} of {account}", order=known.asked.name, fee=fee, account=account)
+    return f"{known.asked.name}{fee} {account}".rstrip()
 
 
 def _says(known: OperationState) -> str:
     last = known.last
     if last is known.asked:
-        return "no result: it broke off, or is still under way"
-    return last.says if last.code else f"{last.says} (said by {last.by})"
+        return _("no result: it broke off, or is still under way")
+    return last.says if last.code else _("{says} (said by {by})", says=last.says, by=last.by)
 
 
 async def _known(config: str | None) -> list[OperationState]:

@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from dispatcher.i18n import _, heading
 from dispatcher.service.session import open_session
 from dispatcher.service.vendor_requests.gateway_totals import GatewayTotals, gateway_totals
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
@@ -34,20 +35,20 @@ def query_command(name: str, day: str | None, service: str, config: str | None, 
         return
     gateway, ours = found.gateway, found.ours
     table = columns(found.day, "gateway", "we", right=frozenset({1, 2}))
-    table.add_row("messages taken", f"{gateway.messages:,}", f"{ours.taken:,}")
-    table.add_row("  of which nobody knows", "", f"{ours.unknown:,}")
-    table.add_row("  refused", "", f"{ours.refused:,}")
-    table.add_row("  refused as too fast", "", f"{ours.throttled:,}")
-    table.add_row("  recipients", f"{gateway.recipients:,}", "")
-    table.add_row("  sent on", f"{gateway.forwarded:,}", "")
-    table.add_row("  waiting", f"{gateway.waiting:,}", "")
-    table.add_row("  failed", f"{gateway.failed:,}", "")
-    table.add_row("messages from phones", f"{gateway.from_phones:,}", f"{ours.from_phones:,}")
-    table.add_row("  waiting", f"{gateway.from_phones_waiting:,}", "")
-    table.add_row("  failed", f"{gateway.from_phones_failed:,}", "")
+    table.add_row(heading("messages taken"), f"{gateway.messages:,}", f"{ours.taken:,}")
+    table.add_row(heading("  of which nobody knows"), "", f"{ours.unknown:,}")
+    table.add_row(heading("  refused"), "", f"{ours.refused:,}")
+    table.add_row(heading("  refused as too fast"), "", f"{ours.throttled:,}")
+    table.add_row(heading("  recipients"), f"{gateway.recipients:,}", "")
+    table.add_row(heading("  sent on"), f"{gateway.forwarded:,}", "")
+    table.add_row(heading("  waiting"), f"{gateway.waiting:,}", "")
+    table.add_row(heading("  failed"), f"{gateway.failed:,}", "")
+    table.add_row(heading("messages from phones"), f"{gateway.from_phones:,}", f"{ours.from_phones:,}")
+    table.add_row(heading("  waiting"), f"{gateway.from_phones_waiting:,}", "")
+    table.add_row(heading("  failed"), f"{gateway.from_phones_failed:,}", "")
     console().print(table)
     if not found.agree:
-        click.echo("The messages that were taken do not agree: ask the operator for the day's list.", err=True)
+        click.echo(_("The messages that were taken do not agree: ask the operator for the day's list."), err=True)
 
 
 async def _found(config: str | None, name: str, day: str | None, service: str) -> GatewayTotals:

@@ -10,11 +10,13 @@ from typing import Final
 import click
 
 from dispatcher.core.callbacks.signing import PREFIX
+from dispatcher.i18n import _
 from dispatcher.os_user import os_user
 from dispatcher.service.callbacks import CallbackTrial, CallbackView, list_callbacks, replay_callback, try_callback
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
 from dispatcher.wording import clock
+from dispatcher.words import word
 from schemas.records import CallbackReplay
 
 SECRET_BYTES: Final = 32
@@ -35,11 +37,19 @@ def list_command(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found:
-        click.echo("no callbacks. Add [callbacks.NAME], as in dispatcher.example.toml.")
+        click.echo(_("no callbacks. Add [callbacks.NAME], as in dispatcher.example.toml."))
     else:
         figures = frozenset({3, 4, 5, 6})
         table = columns(
-            *("callback", "receiver", "state", "delivered", "lag", "failing", "aside", "events", "last error"),
+            "callback",
+            "receiver",
+            "state",
+            "delivered",
+            "lag",
+            "failing",
+            "aside",
+            "events",
+            "last error",
             right=figures,
             prose=("events", "last error"),
         )
@@ -47,7 +57,7 @@ def list_command(config: str | None, as_json: bool) -> None:
             counts = (each.delivered, each.lag, each.failing, each.aside)
             error = f"{each.error} ({clock(each.error_ms)})" if each.error_ms else ""
             events = ", ".join(each.events)
-            table.add_row(each.callback, each.host, each.status, *(f"{n:,}" for n in counts), events, error)
+            table.add_row(each.callback, each.host, word(each.status), *(f"{n:,}" for n in counts), events, error)
         console().print(table)
 
 
@@ -71,10 +81,12 @@ def replay(name: str, after: tuple[str, ...], config: str | None, as_json: bool)
     if as_json:
         print_json(found)
     elif found.positions:
-        places = ", ".join(f"{place} from {offset:,}" for place, offset in found.positions.items())
-        click.echo(f"callback {name} is delivered again: {places}.")
+        places = ", ".join(
+            _("{place} from {offset:,}", place=place, offset=offset) for place, offset in found.positions.items()
+        )
+        click.echo(_("callback {name} is delivered again: {places}.", name=name, places=places))
     else:
-        click.echo(f"callback {name} continues where it was.")
+        click.echo(_("callback {name} continues where it was.", name=name))
 
 
 @click.command()
@@ -92,9 +104,9 @@ def test(name: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif found.taken:
-        click.echo(f"callback {name}: the receiver took it after {found.took_ms:,} ms.")
+        click.echo(_("callback {name}: the receiver took it after {took_ms:,} ms.", name=name, took_ms=found.took_ms))
     else:
-        click.echo(f"callback {name}: not taken, {found.says}.", err=True)
+        click.echo(_("callback {name}: not taken, {says}.", name=name, says=found.says), err=True)
     if not found.taken:
         raise SystemExit(1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dispatcher.core.carriers import CARRIER_WORDS
+from dispatcher.i18n import _
 from dispatcher.service.carriers import PortedNumbers, list_ported, read_ported
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, json_option, print_json
@@ -22,6 +22,7 @@ from dispatcher.terminal.output_file import (
     written,
 )
 from dispatcher.wording import clock, counted
+from dispatcher.words import carrier
 
 if TYPE_CHECKING:
     from dispatcher.carriers.learnt import LearntCarriers
@@ -46,10 +47,15 @@ def list_command(limit: int, config: str | None, as_json: bool) -> None:
     if found.entries:
         table = columns("number", "carrier", "by its prefix", "learnt", "report")
         for each in found.entries:
-            names = (CARRIER_WORDS[each.carrier].title, CARRIER_WORDS[each.by_prefix].title)
-            table.add_row(each.number, *names, clock(each.learnt_ms), f"{each.code} of {each.account}")
+            names = (carrier(each.carrier), carrier(each.by_prefix))
+            table.add_row(
+                each.number,
+                *names,
+                clock(each.learnt_ms),
+                _("{code} of {account}", code=each.code, account=each.account),
+            )
         console().print(table)
-    click.echo(f"{len(found.entries):,} of {counted(found.known, 'ported number')}.", err=True)
+    click.echo(_("{n:,} of {count}.", n=len(found.entries), count=counted(found.known, "ported number")), err=True)
 
 
 @click.command("export")

@@ -18,6 +18,7 @@ from consumers.inbound.screen import footer, letter_table, message_line, message
 from dispatcher.config.file import Config
 from dispatcher.config.places import load_places
 from dispatcher.core.wire_number import to_wire
+from dispatcher.i18n import _
 from dispatcher.service.inbound import (
     TOPICS,
     DeadLetters,
@@ -99,8 +100,16 @@ def list_messages(for_review: bool, limit: int, config: str | None, as_json: boo
         click.echo(line, err=True)
     wanted = chosen["account"]
     if not found.messages and wanted is not None and wanted not in known.accounts:
-        names = ", ".join(sorted(known.accounts)) or "none"
-        click.echo(f'account "{wanted}" is not in {known.path} (accounts there: {names}).', err=True)
+        names = ", ".join(sorted(known.accounts)) or _("none")
+        click.echo(
+            _(
+                'account "{wanted}" is not in {path} (accounts there: {names}).',
+                wanted=wanted,
+                path=known.path,
+                names=names,
+            ),
+            err=True,
+        )
 
 
 async def _list(config: str | None, wanted: InboundFilter, limit: int, *, for_review: bool) -> tuple[Messages, Config]:
@@ -195,7 +204,10 @@ def dead(account: str | None, limit: int, config: str | None, as_json: bool) -> 
         console().print(letter_table(found.letters))
     total = sum(count for name, count in found.counts.items() if account in (None, name))
     click.echo(
-        f"{len(found.letters):,} of {total:,} dead letters." if total else "there are no dead letters.", err=True
+        _("{n:,} of {total:,} dead letters.", n=len(found.letters), total=total)
+        if total
+        else _("there are no dead letters."),
+        err=True,
     )
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from dispatcher.config.places import load_places
-from dispatcher.core.carriers import CARRIER_WORDS
+from dispatcher.i18n import _
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.terminal.times import time_ms
 from dispatcher.wording import clock, duration
+from dispatcher.words import carrier
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,9 +67,9 @@ async def _report(config: str | None, since_ms: int, until_ms: int, account: str
 
 def _show(found: DeliveryReport) -> None:
     out = console()
-    out.print(f"sent from {clock(found.since_ms)} to {clock(found.until_ms, named=True)}\n")
+    out.print(_("sent from {start} to {end}\n", start=clock(found.since_ms), end=clock(found.until_ms, named=True)))
     if not found.rows:
-        out.print("nothing that a vendor took was sent then.")
+        out.print(_("nothing that a vendor took was sent then."))
         return
     out.print(delivery_table(found.rows))
 
@@ -79,16 +80,18 @@ def delivery_table(rows: Sequence[Delivery]) -> Table:
     table = columns(*names, right=frozenset(range(2, len(names))))
     for row in rows:
         figures = (row.delivered, row.failed, row.no_report, row.waiting)
-        table.add_row(
-            row.account, CARRIER_WORDS[row.carrier].title, *(f"{figure:,}" for figure in figures), *_rate(row)
-        )
+        table.add_row(row.account, carrier(row.carrier), *(f"{figure:,}" for figure in figures), *_rate(row))
     return table
 
 
 def _rate(row: Delivery) -> tuple[str, str, str, str]:
     """The rate, its interval, and the delays."""
     rate = "-" if row.rate is None else f"{row.rate:.1%}"
-    interval = "-" if row.rate_low is None or row.rate_high is None else f"{row.rate_low:.1%} to {row.rate_high:.1%}"
+    interval = (
+        "-"
+        if row.rate_low is None or row.rate_high is None
+        else _("{low:.1%} to {high:.1%}", low=row.rate_low, high=row.rate_high)
+    )
     delays = ("-" if each is None else duration(each) for each in (row.delay_p50_s, row.delay_p95_s))
     half, most = delays
     return rate, interval, half, most

@@ -11,6 +11,7 @@ import click
 
 from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
+from dispatcher.i18n import _, heading
 from dispatcher.service.campaigns.views import stale
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
@@ -24,6 +25,7 @@ from dispatcher.terminal.output_file import (
 )
 from dispatcher.terminal.times import time_ms
 from dispatcher.wording import clock, counted, listed
+from dispatcher.words import carrier, word
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -130,13 +132,13 @@ def _write(report: SpendReport, kind: str, output: Path | None, *, as_json: bool
 
 def _show(report: SpendReport) -> None:
     out = console()
-    out.print(f"sent from {clock(report.since_ms)} to {clock(report.until_ms, named=True)}\n")
+    out.print(_("sent from {start} to {end}\n", start=clock(report.since_ms), end=clock(report.until_ms, named=True)))
     if report.rows:
         out.print(_spent(report))
     else:
-        out.print("nothing was sent then.")
+        out.print(_("nothing was sent then."))
     if report.balances:
-        out.print("\nWhat the balances say, in messages (each part is one):", style="bold")
+        out.print(_("\nWhat the balances say, in messages (each part is one):"), style="bold")
         out.print(_balances(report))
     for note in _notes(report):
         out.print(f"\n{note}", style="yellow")
@@ -145,12 +147,21 @@ def _show(report: SpendReport) -> None:
 def _spent(report: SpendReport) -> Table:
     dims = len(report.by)
     table = columns(
-        *report.by, "recipients", "parts", "cost", "open parts", "open cost", right=frozenset(range(dims, dims + 5))
+        *map(word, report.by),
+        "recipients",
+        "parts",
+        "cost",
+        "open parts",
+        "open cost",
+        right=frozenset(range(dims, dims + 5)),
     )
     for row in report.rows:
-        table.add_row(*(getattr(row, word) for word in report.by), *_figures(row.spent))
+        table.add_row(
+            *(carrier(found) if name == "carrier" else found for name in report.by for found in [getattr(row, name)]),
+            *_figures(row.spent),
+        )
     if len(report.rows) > 1:
-        table.add_row("total", *[""] * (dims - 1), *_figures(report.total), style="bold")
+        table.add_row(heading("total"), *[""] * (dims - 1), *_figures(report.total), style="bold")
     return table
 
 
@@ -160,7 +171,7 @@ def _figures(spent: Spent) -> tuple[str, ...]:
     return (
         f"{spent.recipients:,}",
         f"{spent.parts:,}",
-        "no price" if spent.parts and spent.unpriced_parts == spent.parts else yuan(spent.cost_micro_yuan),
+        _("no price") if spent.parts and spent.unpriced_parts == spent.parts else yuan(spent.cost_micro_yuan),
         f"{spent.open_parts:,}",
         yuan(spent.open_cost_micro_yuan),
     )
@@ -190,19 +201,21 @@ def _balances(report: SpendReport) -> Table:
 
 def _notes(report: SpendReport) -> Iterator[str]:
     if report.no_balances:
-        yield (
-            f"There are no balances before and after for {listed(report.no_balances)}, so nothing to compare with: "
-            "a running lane asks for them, or dispatcher account balance."
+        yield _(
+            "There are no balances before and after for {names}, so nothing to compare with: a running lane "
+            "asks for them, or dispatcher account balance.",
+            names=listed(report.no_balances),
         )
     if report.total.unpriced_parts:
-        yield (
-            f"{counted(report.total.unpriced_parts, 'part')} without a price: their accounts had none when they were "
-            "launched ([account.NAME] price)."
+        yield _(
+            "{count} without a price: their accounts had none when they were launched ([account.NAME] price).",
+            count=counted(report.total.unpriced_parts, "part"),
         )
     if report.total.open_parts:
-        yield (
-            f"{counted(report.total.open_parts, 'part')} open: under way, or unknown. The vendor may or may not charge "
-            "for them. See: dispatcher unknown list"
+        yield _(
+            "{count} open: under way, or unknown. The vendor may or may not charge for them. See: dispatcher "
+            "unknown list",
+            count=counted(report.total.open_parts, "part"),
         )
     if note := stale(report.records_behind):
         yield note

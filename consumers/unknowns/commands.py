@@ -19,6 +19,7 @@ from consumers.unknowns.screen import (
 )
 from dispatcher.clock import now_ms
 from dispatcher.errors import UserError
+from dispatcher.i18n import _, ngettext
 from dispatcher.service.resolutions import Resolution, list_resolutions, resolution_list
 from dispatcher.service.session import open_session
 from dispatcher.service.unknowns import (
@@ -33,6 +34,7 @@ from dispatcher.service.unknowns import (
 from dispatcher.terminal.options import config_option, console, folding, json_option, print_json
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import counted
+from dispatcher.words import word
 from schemas.records import ResolvedAs
 
 RESOLVED_SHOWN: Final = 100
@@ -45,7 +47,7 @@ def _chunk_names(context: click.Context, parameter: click.Parameter, names: tupl
     for name in names:
         if not _CHUNK.fullmatch(name):
             raise click.BadParameter(
-                f'"{name}" is no LANE:INTENT, such as 3:128. `dispatcher unknown list` shows them.'
+                _('"{name}" is no LANE:INTENT, such as 3:128. `dispatcher unknown list` shows them.', name=name)
             )
     return names
 
@@ -77,9 +79,9 @@ def list_command(campaign: str | None, resolved: bool, config: str | None, as_js
     if found:
         console().print(listing(found, now_ms()))
     else:
-        click.echo(f"nothing{f' of {campaign}' if campaign else ''} is unknown.")
+        click.echo(_("nothing of {campaign} is unknown.", campaign=campaign) if campaign else _("nothing is unknown."))
     if missing:
-        click.echo(f"these results are {counted(missing, 'record')} behind the log.", err=True)
+        click.echo(_("these results are {count} behind the log.", count=counted(missing, "record")), err=True)
 
 
 @click.command()
@@ -131,7 +133,7 @@ def resolve(
     found = asyncio.run(_to_resolve(config, campaign, names, as_))
     # Asked outside the event loop, which would keep Ctrl-C from ending the question.
     if found and not _agreed(found, as_, yes=yes):
-        click.echo("nothing was decided.", err=True)
+        click.echo(_("nothing was decided."), err=True)
         return
     done, runs = asyncio.run(_resolve(config, campaign, found, as_, why, vendor_id))
     if as_json:
@@ -172,7 +174,7 @@ def _print_resolved(found: Sequence[Resolution], *, as_json: bool) -> None:
     elif found:
         console().print(resolved_table(found))
     else:
-        click.echo("nothing that was unknown was resolved by reports, by a policy or by a person so far.")
+        click.echo(_("nothing that was unknown was resolved by reports, by a policy or by a person so far."))
 
 
 def _agreed(found: Sequence[UnknownRequest], verdict: ResolvedAs, *, yes: bool) -> bool:
@@ -181,25 +183,32 @@ def _agreed(found: Sequence[UnknownRequest], verdict: ResolvedAs, *, yes: bool) 
     screen.print(requests(found, now_ms()))
     for line in plan(found, verdict):
         click.echo(line, err=True)
-    return confirm(f"Resolve {'it' if len(found) == 1 else 'them'} as {verdict}?", yes=yes)
+    question = ngettext("Resolve it as {verdict}?", "Resolve them as {verdict}?", len(found))
+    return confirm(question.format(verdict=verdict), yes=yes)
 
 
 def _say(done: ResolveResult, found: Sequence[UnknownRequest], *, runs: bool) -> None:
     if not found:
-        click.echo(f"nothing of {done.campaign} is unknown.")
+        click.echo(_("nothing of {campaign} is unknown.", campaign=done.campaign))
         return
     waiting = {chunk.chunk for chunk in done.chunks if not chunk.in_effect}
     resolved = [request for request in found if request.name not in waiting]
     if resolved:
-        click.echo(f"{amount(resolved)} resolved as {done.as_}.")
+        click.echo(_("{amount} resolved as {verdict}.", amount=amount(resolved), verdict=word(done.as_)))
     if waiting:
-        accounts = " and ".join(sorted({request.chunk.account for request in found if request.name in waiting}))
+        accounts = _(" and ").join(sorted({request.chunk.account for request in found if request.name in waiting}))
         when = (
-            f"when the lane of {accounts} is sure that no earlier request can go out, at most a minute after it started"
+            _(
+                "when the lane of {accounts} is sure that no earlier request can go out, at most a minute after "
+                "it started",
+                accounts=accounts,
+            )
             if runs
-            else f"when the lane of {accounts} runs (dispatcher run)"
+            else _("when the lane of {accounts} runs (dispatcher run)", accounts=accounts)
         )
-        click.echo(f"recorded for {counted(len(waiting), 'request')}; it takes effect {when}.")
+        click.echo(
+            _("recorded for {count}; it takes effect {when}.", count=counted(len(waiting), "request"), when=when)
+        )
 
 
 class _Progress:
@@ -212,4 +221,4 @@ class _Progress:
         now_s = time.monotonic()
         if now_s - self._told_s >= TELL_EVERY_S:
             self._told_s = now_s
-            click.echo(f"reading the journals: {records:,} records …", err=True)
+            click.echo(_("reading the journals: {records:,} records …", records=records), err=True)

@@ -5,7 +5,6 @@ Pure, and without numpy. The values stand in columns and in records: a new carri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -51,9 +50,3 @@ _TITLES: Final = {
 
 CARRIER_WORDS: Final = {carrier.word: carrier for carrier in Carrier}
 """Every carrier by its word."""
-
-
-def carrier_counts(counts: Mapping[str, int]) -> str:
-    """`1,200 China Mobile, 300 China Unicom`; a carrier of a newer release by its word."""
-    names = {word: carrier.title for word, carrier in CARRIER_WORDS.items()}
-    return ", ".join(f"{count:,} {names.get(word, word)}" for word, count in counts.items())

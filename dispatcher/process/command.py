@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from dispatcher.errors import ConfigError, PortInUse
+from dispatcher.i18n import ENGLISH, _, language_is
 from dispatcher.terminal.options import config_option, json_option, print_json_line
 from schemas.topics import lane_partition
 
@@ -104,12 +105,16 @@ async def _run(config: Config, roles: tuple[str, ...], *, as_json: bool) -> None
     others = sorted({holder.pid for holder in (lane_holders(config) or {}).values()} - {os.getpid()})
     async with AsyncExitStack() as stack:
         try:
-            at_work = await stack.enter_async_context(running(config, roles))
+            with language_is(ENGLISH):  # of its tasks: what they write is for the log and for programs
+                at_work = await stack.enter_async_context(running(config, roles))
         except PortInUse as error:
             if not others:
                 raise
-            here = f"A dispatcher already runs here ({_and(others)}); to share its lanes: dispatcher run --role lanes"
-            raise PortInUse("{error} {here}", error=error, here=here) from error
+            raise PortInUse(
+                "{error} A dispatcher already runs here ({others}); to share its lanes: dispatcher run --role lanes",
+                error=error,
+                others=_and(others),
+            ) from error
         collect_rarely()
         _greet(config, roles, at_work, others, as_json=as_json)
         stopping = asyncio.create_task(stop.wait())
@@ -122,7 +127,7 @@ async def _run(config: Config, roles: tuple[str, ...], *, as_json: bool) -> None
             stopping.cancel()
             failing.cancel()
     if not as_json:
-        click.echo("stopped in order.")
+        click.echo(_("stopped in order."))
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -130,10 +135,10 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
     def told() -> None:
         if stop.is_set():
-            click.echo("stopped at once: what was under way is unknown until reports tell.", err=True)
+            click.echo(_("stopped at once: what was under way is unknown until reports tell."), err=True)
             os._exit(AT_ONCE)
         stop.set()
-        click.echo("stopping in order; once more to stop at once.", err=True)
+        click.echo(_("stopping in order; once more to stop at once."), err=True)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told)
@@ -145,29 +150,47 @@ def _greet(config: Config, roles: tuple[str, ...], at_work: Running, others: lis
         ready = {"ready": True, "pid": os.getpid(), "roles": roles, "log": at_work.log.url, "web": web}
         print_json_line(ready | {"accounts": sorted(config.accounts), "lanes_held_by": others})
         return
-    click.echo(f"dispatcher runs on {at_work.log.url}, configured by {config.path}")
+    click.echo(_("dispatcher runs on {url}, configured by {path}", url=at_work.log.url, path=config.path))
     if web is not None:
-        click.echo(f"  web      vendors push to {web}/push/ACCOUNT/report and …/inbound")
+        click.echo(_("  web      vendors push to {web}/push/ACCOUNT/report and …/inbound", web=web))
     for line in (line for work in at_work.works.values() for line in work.greetings):
         click.echo(line)
     if "lanes" in roles:
         click.echo(
-            f"  lanes    {'; '.join(_account(name, vendor) for name, vendor in sorted(config.accounts.items()))}"
+            _(
+                "  lanes    {names}",
+                names="; ".join((_account(name, vendor) for name, vendor in sorted(config.accounts.items()))),
+            )
         )
     if "results" in roles:
-        click.echo(f"  results  in {config.store.url}")
+        click.echo(_("  results  in {url}", url=config.store.url))
     if "campaigns" in roles:
-        click.echo("  campaigns  drafts that are scheduled start at their time")
+        click.echo(_("  campaigns  drafts that are scheduled start at their time"))
     if "lanes" in roles and others:
-        click.echo(f"  lanes are held by {_and(others)} too: they are shared out, and taken over when that one ends")
-    click.echo("Ctrl-C stops it in order.")
+        click.echo(
+            _(
+                "  lanes are held by {others} too: they are shared out, and taken over when that one ends",
+                others=_and(others),
+            )
+        )
+    click.echo(_("Ctrl-C stops it in order."))
 
 
 def _and(pids: list[int]) -> str:
-    return " and ".join(f"process {pid}" for pid in pids)
+    return _(" and ").join(_("process {pid}", pid=pid) for pid in pids)
 
 
 def _account(name: str, vendor: Vendor) -> str:
     flow = vendor.flow
-    limit = "no flow limit" if flow is None else f"{flow.limit:,} {flow.unit} per {flow.per_s:g} s"
-    return f"{name} ({vendor.tag}, {limit}, lane {lane_partition(name)})"
+    limit = (
+        _("no flow limit")
+        if flow is None
+        else _("{limit:,} {unit} per {per_s:g} s", limit=flow.limit, unit=flow.unit, per_s=flow.per_s)
+    )
+    return _(
+        "{name} ({tag}, {limit}, lane {lane_partition})",
+        name=name,
+        tag=vendor.tag,
+        limit=limit,
+        lane=lane_partition(name),
+    )

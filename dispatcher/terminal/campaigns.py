@@ -28,7 +28,7 @@ from dispatcher.terminal.options import columns
 from dispatcher.terminal.progress import SHARES, held_words
 from dispatcher.terminal.waves import wave_parts
 from dispatcher.wording import clock, counted, day_of, duration, listed
-from dispatcher.words import POLICIES, RETRY_STATES, carrier, hold_words, reason, word
+from dispatcher.words import POLICIES, RETRY_STATES, carrier_words, hold_words, reason, word
 from schemas.records import Follows
 from schemas.states import EXPIRED
 
@@ -168,9 +168,7 @@ def _definition(view: ShownCampaign) -> Table:
     for move in view.moves:
         table.add_row("", move_sentence(move))
     if view.carriers:
-        table.add_row(
-            heading("carriers"), ", ".join(f"{carrier(name)} {many:,}" for name, many in view.carriers.items())
-        )
+        table.add_row(heading("carriers"), carrier_words(view.carriers))
     urgent = _(", urgent") if view.urgent else ""
     if view.cost is not None:
         table.add_row(heading("cost"), _cost(view, view.cost))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dispatcher.i18n import _
 from dispatcher.terminal.options import columns, console, json_option, print_json
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ def loadtest(
         else:
             console().print(outcome.screen())
             if keep:
-                click.echo(f"kept in {folder}: dispatcher campaign list --config {folder / 'dispatcher.toml'}")
+                click.echo(
+                    _(
+                        "kept in {folder}: dispatcher campaign list --config {config}",
+                        folder=folder,
+                        config=folder / "dispatcher.toml",
+                    )
+                )
     if not outcome.passed:
         raise click.exceptions.Exit(1)
 
@@ -79,10 +86,10 @@ def _list(*, as_json: bool) -> None:
         print_json({"scenarios": [{"name": name, "about": about} for name, (about, _) in found.items()]})
         return
     table = columns("scenario", "what it shows", prose={"what it shows"})
-    for name, (about, _) in found.items():
+    for name, (about, _names) in found.items():
         table.add_row(name, about)
     console().print(table)
-    click.echo("\nrun one: dispatcher loadtest smoke")
+    click.echo(_("\nrun one: dispatcher loadtest smoke"))
 
 
 def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool) -> Outcome:
@@ -95,8 +102,12 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
     if not as_json:
         click.echo(f"{scenario.about}")
         click.echo(
-            f"{counted(len(scenario.vendors), 'vendor')}, {counted(len(scenario.accounts), 'account')}, "
-            f"{scenario.planned:,} numbers\n"
+            _(
+                "{vendors}, {accounts}, {numbers}\n",
+                vendors=counted(len(scenario.vendors), "vendor"),
+                accounts=counted(len(scenario.accounts), "account"),
+                numbers=counted(scenario.planned, "number"),
+            )
         )
     with staged(scenario, folder, log_url) as stage:
         return Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=as_json)).run())

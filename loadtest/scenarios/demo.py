@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from dispatcher.i18n import _, heading
 from dispatcher.terminal.options import columns, console, json_option, print_json
 from loadtest.scenarios.command import kept_folder
 from loadtest.sim.profiles import DEFAULT, VENDORS
@@ -67,7 +68,9 @@ def demo(numbers: int, vendor: str, log_url: str | None, keep: str | None, as_js
         else:
             if keep:
                 config = folder / "dispatcher.toml"
-                click.echo(f"\nkept in {folder}: dispatcher campaign list --config {config}")
+                click.echo(
+                    _("\nkept in {folder}: dispatcher campaign list --config {config}", folder=folder, config=config)
+                )
     if not outcome.passed:
         raise click.exceptions.Exit(1)
 
@@ -104,7 +107,7 @@ def _run(scenario: Scenario, folder: Path, log_url: str | None, *, as_json: bool
         outcome = Outcome.of(Run(stage, Screen(stage.loaded.accounts, quiet=False)).run())
         console().print(screen(outcome))
         if sys.stdout.isatty():
-            click.echo(f"\nThe console stays at {address} until you press Ctrl-C.")
+            click.echo(_("\nThe console stays at {address} until you press Ctrl-C.", address=address))
             with contextlib.suppress(KeyboardInterrupt):
                 threading.Event().wait()
         return outcome
@@ -115,12 +118,27 @@ def _introduce(stage: Stage) -> str:
     limit = stage.scenario.accounts[PACED].ours["flow"]["limit"]
     big, urgent = stage.scenario.campaigns
     url = VENDORS[stage.scenario.vendors[VENDOR].vendor].url(stage.vendors[VENDOR].address)
-    click.echo(f"vendor      simulated, at {url}; it enforces {limit:,} messages/s on account {PACED}")
-    click.echo(f"dispatcher  log {stage.loaded.log.url}, reports to http://{stage.loaded.web.listen}")
+    click.echo(
+        _(
+            "vendor      simulated, at {url}; it enforces {limit:,} messages/s on account {paced}",
+            url=url,
+            limit=limit,
+            paced=PACED,
+        )
+    )
+    click.echo(
+        _("dispatcher  log {url}, reports to http://{listen}", url=stage.loaded.log.url, listen=stage.loaded.web.listen)
+    )
     address = f"http://{stage.loaded.web.listen}/"
     link = f"{address}link/{asyncio.run(_link(stage))}"
-    click.echo(f"console     {address}, its first administrator begins at {link}")
-    click.echo(f"list        {big.recipients:,} rows, as dirty as they come; {urgent.recipients} urgent ones follow")
+    click.echo(_("console     {address}, its first administrator begins at {link}", address=address, link=link))
+    click.echo(
+        _(
+            "list        {recipients:,} rows, as dirty as they come; {urgent} urgent ones follow",
+            recipients=big.recipients,
+            urgent=urgent.recipients,
+        )
+    )
     click.echo()
     if sys.stdout.isatty() and (
         sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
@@ -173,9 +191,13 @@ def screen(outcome: Outcome) -> RenderableType:
     parts += [_ledgers(outcome), Text()]
     parts += [Text(f"✗ {disagreement}", style="bold red") for disagreement in _disagreements(outcome)]
     if outcome.passed:
-        compared = f"{facts.comparison.compared:,} recipients compared with the vendor's ledger, one by one"
-        parts.append(Text(f"✓ {compared}: account, message id, status and code agree.", style="bold green"))
-    parts.append(Text(f"took {facts.seconds:.0f} s"))
+        compared = _(
+            "{compared:,} recipients compared with the vendor's ledger, one by one", compared=facts.comparison.compared
+        )
+        parts.append(
+            Text(_("✓ {compared}: account, message id, status and code agree.", compared=compared), style="bold green")
+        )
+    parts.append(Text(_("took {seconds:.0f} s", seconds=facts.seconds)))
     return Group(*parts)
 
 
@@ -196,16 +218,20 @@ def _ledgers(outcome: Outcome) -> RenderableType:
     lines, totals = outcome.lines(), outcome.facts.totals[VENDOR]
     used = _limit_used(outcome)
     table = columns("", "we say", "the vendor says", right=frozenset({1, 2}))
-    for words, term in (("recipients texted", "taken"), ("delivered", "delivered"), ("failed", "failed")):
+    for words, term in (
+        (heading("recipients texted"), "taken"),
+        (heading("delivered"), "delivered"),
+        (heading("failed"), "failed"),
+    ):
         table.add_row(
             words, f"{sum(line.ours[term] for line in lines):,}", f"{sum(line.theirs[term] for line in lines):,}"
         )
     for words, ours, theirs in (
-        ("requests", "", f"{totals['requests']:,}"),
-        ("texted twice", "", f"{totals['double_texts']:,}"),
-        ("lost", f"{outcome.facts.comparison.lost:,}", ""),
-        ("windows over the flow limit", "", f"{totals['windows_over_limit']:,}"),
-        ("use of the flow limit", "", "too little to tell" if used is None else f"{100 * used:.1f} %"),
+        (heading("requests"), "", f"{totals['requests']:,}"),
+        (heading("texted twice"), "", f"{totals['double_texts']:,}"),
+        (heading("lost"), f"{outcome.facts.comparison.lost:,}", ""),
+        (_("windows over the flow limit"), "", f"{totals['windows_over_limit']:,}"),
+        (_("use of the flow limit"), "", _("too little to tell") if used is None else f"{100 * used:.1f} %"),
     ):
         table.add_row(words, ours, theirs)
     return table

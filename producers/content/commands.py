@@ -7,10 +7,12 @@ from typing import get_args
 
 import click
 
+from dispatcher.i18n import ENGLISH, _, current_language
 from dispatcher.service.content import CheckedText, check_content
 from dispatcher.service.session import open_session
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.wording import listed
+from dispatcher.words import SEVERITIES
 from schemas.records import CampaignClass
 
 REFUSED: int = 1
@@ -45,13 +47,28 @@ def check(text: str, route: str, campaign_class: str, config: str | None, as_jso
     if as_json:
         print_json(found)
     else:
+        in_english = current_language() == ENGLISH
         for each in found.findings:
-            click.echo(f"{each.severity.upper()} {each.rule} at {listed(each.accounts)}: {each.says}")
-            click.echo(f"  {each.chinese}")
-            click.echo(f"  to change: {each.change}")
-            click.echo(f"  source: {each.source}, read {each.read}")
+            click.echo(
+                _(
+                    "{severity} {rule} at {names}: {says}",
+                    severity=_(SEVERITIES[each.severity]),
+                    rule=each.rule,
+                    names=listed(each.accounts),
+                    says=each.says if in_english or not each.chinese else each.chinese,
+                )
+            )
+            if in_english:
+                click.echo(f"  {each.chinese}")
+            click.echo(
+                _(
+                    "  to change: {change}",
+                    change=each.change if in_english or not each.change_chinese else each.change_chinese,
+                )
+            )
+            click.echo(_("  source: {source}, read {read}", source=each.source, read=each.read))
         if not found.findings:
-            click.echo("no rule is broken.")
+            click.echo(_("no rule is broken."))
     if any(each.severity == "error" for each in found.findings):
         raise SystemExit(REFUSED)
 

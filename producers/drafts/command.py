@@ -11,10 +11,12 @@ import click
 
 from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
 from dispatcher.terminal.times import coming_ms
 from dispatcher.wording import clock, counted
+from dispatcher.words import reason
 from producers.launch.command import (
     INTERRUPTED,
     launch_command,
@@ -107,7 +109,11 @@ def launch_by_id(
             print_json(before)
         else:
             click.echo(
-                f"{campaign} was already launched to {counted(before.recipients, 'recipient')}; nothing was added."
+                _(
+                    "{campaign} was already launched to {count}; nothing was added.",
+                    campaign=campaign,
+                    count=counted(before.recipients, "recipient"),
+                )
             )
         return
 
@@ -169,18 +175,27 @@ def _plan_and_draft(
                 click.echo(refused, err=True)
             if start_ms and (lacking := shortage(plan)) and not even_if_short:
                 click.echo(
-                    f"{lacking} If it still is then, the campaign does not start (--even-if-short: it does).", err=True
+                    _(
+                        "{lacking} If it still is then, the campaign does not start (--even-if-short: it does).",
+                        lacking=lacking,
+                    ),
+                    err=True,
                 )
             starts = clock(plan.starts_at_ms, named=True)
-            question = f"Schedule {plan.campaign} to {plan.recipients:,} recipients for {starts}?"
+            question = _(
+                "Schedule {campaign} to {recipients} for {starts}?",
+                campaign=plan.campaign,
+                recipients=counted(plan.recipients, "recipient"),
+                starts=starts,
+            )
             if not confirm(question, yes=yes):
-                click.echo("nothing was scheduled.", err=True)
+                click.echo(_("nothing was scheduled."), err=True)
                 return
             with progress_bar(shown=sys.stderr.isatty()) as progress:
                 made, view = asyncio.run(_write(config, prepared, request, start_ms, even_if_short, progress))
     except KeyboardInterrupt:
         click.echo(
-            "interrupted: nothing was launched, and perhaps nothing drafted. See: dispatcher campaign list", err=True
+            _("interrupted: nothing was launched, and perhaps nothing drafted. See: dispatcher campaign list"), err=True
         )
         raise click.exceptions.Exit(INTERRUPTED) from None
     _print_draft(made, view, as_json=as_json)
@@ -219,15 +234,25 @@ def _print_draft(made: DraftResult, view: DraftView, *, as_json: bool) -> None:
     if as_json:
         print_json(made)
         return
-    again = " again; the draft before is replaced" if made.replaced else ""
-    click.echo(f"drafted {made.campaign} to {counted(made.recipients, 'recipient')}{again}.")
+    again = _(" again; the draft before is replaced") if made.replaced else ""
+    click.echo(
+        _(
+            "drafted {campaign} to {count}{again}.",
+            campaign=made.campaign,
+            count=counted(made.recipients, "recipient"),
+            again=again,
+        )
+    )
     if made.approval_void:
-        click.echo(f"its approval is void: {', '.join(made.approval_void)} changed.")
+        click.echo(_("its approval is void: {names} changed.", names=", ".join(made.approval_void)))
     if made.lacks_approval or made.start_ms is not None:
         click.echo(next_step(view))
     else:
         click.echo(
-            f"next: dispatcher campaign test {made.campaign} --to NUMBER, or dispatcher campaign launch {made.campaign}"
+            _(
+                "next: dispatcher campaign test {campaign} --to NUMBER, or dispatcher campaign launch {campaign}",
+                campaign=made.campaign,
+            )
         )
 
 
@@ -258,18 +283,28 @@ def test_command(campaign: str, numbers: str, row: int | None, yes: bool, config
       dispatcher campaign test may-sale --to 13800138000 --row 17 --yes
     """
     to = [number.strip() for number in numbers.replace("，", ",").split(",") if number.strip()]
-    if not confirm(f"Send the message of {campaign} to {counted(len(to), 'number')} now?", yes=yes):
-        click.echo("nothing was sent.", err=True)
+    if not confirm(
+        _("Send the message of {campaign} to {count} now?", campaign=campaign, count=counted(len(to), "number")),
+        yes=yes,
+    ):
+        click.echo(_("nothing was sent."), err=True)
         return
     tests = asyncio.run(_test(config, campaign, to, row))
     if as_json:
         print_json({"tests": tests})
         return
     for sent in tests:
-        aside = "".join(f", {many:,} set aside ({reason})" for reason, many in sent.set_aside.items())
-        what = f"the message of {campaign} to {counted(sent.recipients, 'number')}{aside}"
-        click.echo(f"launched {sent.campaign}: {what}.")
-    click.echo(f"next: dispatcher campaign watch {tests[-1].campaign}")
+        aside = "".join(
+            _(", {many:,} set aside ({why})", many=many, why=reason(why)) for why, many in sent.set_aside.items()
+        )
+        what = _(
+            "the message of {campaign} to {count}{aside}",
+            campaign=campaign,
+            count=counted(sent.recipients, "number"),
+            aside=aside,
+        )
+        click.echo(_("launched {campaign}: {what}.", campaign=sent.campaign, what=what))
+    click.echo(_("next: dispatcher campaign watch {campaign}", campaign=tests[-1].campaign))
 
 
 async def _test(config: str | None, campaign: str, to: list[str], row: int | None) -> list[DraftTest]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dispatcher.errors import UserError
+from dispatcher.i18n import _, plural
 from dispatcher.terminal.options import config_option, hours_options, json_option, print_json
 from dispatcher.terminal.questions import confirm
 
@@ -334,10 +335,11 @@ def check_typed(*texts: str | None) -> None:
 
 def interrupted(committing: str) -> str:
     if not committing:
-        return "interrupted: nothing was launched."
-    return (
-        f"interrupted: {committing} is launched wholly or not at all. To make sure, run the same command with "
-        f"--id {committing}; it launches once."
+        return _("interrupted: nothing was launched.")
+    return _(
+        "interrupted: {committing} is launched wholly or not at all. To make sure, run the same command with "
+        "--id {committing}; it launches once.",
+        committing=committing,
     )
 
 
@@ -380,7 +382,7 @@ def _agreed(
         check_hidden_rows(plan.hidden_rows, hidden_rows, plan.source, "texted")
     for line in () if as_json and yes else plan_lines(plan):
         click.echo(line, err=as_json)
-    for hindrance, mend in ((refused_logins(plan), "mend that"), (shortage(plan), "top up")):
+    for hindrance, mend in ((refused_logins(plan), _("mend that")), (shortage(plan), _("top up"))):
         if hindrance and yes and not even_if_short:
             raise UserError(
                 "{hindrance} Nothing was launched: {mend}, or add --even-if-short.", hindrance=hindrance, mend=mend
@@ -388,12 +390,22 @@ def _agreed(
         if hindrance:
             click.echo(hindrance, err=True)
     hidden = plan.hidden_rows if hidden_rows is None else 0
-    if hidden and not confirm(f"Are the {hidden:,} rows that the sheet hides to be texted, too?", yes=yes):
-        click.echo("nothing was launched. Leave them out with --hidden-rows skip.", err=True)
+    if hidden and not confirm(
+        _("Are the {hidden:,} rows that the sheet hides to be texted, too?", hidden=hidden), yes=yes
+    ):
+        click.echo(_("nothing was launched. Leave them out with --hidden-rows skip."), err=True)
         return False
-    if confirm(f"Launch {plan.campaign} to {plan.recipients:,} recipients?", yes=yes):
+    if confirm(
+        plural(
+            "Launch {campaign} to {n:,} recipient?",
+            "Launch {campaign} to {n:,} recipients?",
+            plan.recipients,
+            campaign=plan.campaign,
+        ),
+        yes=yes,
+    ):
         return True
-    click.echo("nothing was launched.", err=True)
+    click.echo(_("nothing was launched."), err=True)
     return False
 
 
@@ -420,11 +432,23 @@ def _print_result(result: LaunchResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
     elif result.already_launched:
-        click.echo(f"{result.campaign} was already launched with this list, text and route; nothing was added.")
+        click.echo(
+            _(
+                "{campaign} was already launched with this list, text and route; nothing was added.",
+                campaign=result.campaign,
+            )
+        )
     else:
         recipients, batches = counted(result.recipients, "recipient"), counted(result.batches, "batch", "batches")
-        click.echo(f"launched {result.campaign}: {recipients} in {batches}.")
-        click.echo(f"next: dispatcher campaign watch {result.campaign}")
+        click.echo(
+            _(
+                "launched {campaign}: {recipients} in {batches}.",
+                campaign=result.campaign,
+                recipients=recipients,
+                batches=batches,
+            )
+        )
+        click.echo(_("next: dispatcher campaign watch {campaign}", campaign=result.campaign))
 
 
 @contextlib.contextmanager

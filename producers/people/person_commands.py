@@ -14,6 +14,7 @@ import msgspec
 
 from dispatcher.core.people import ROLES
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.os_user import os_user
 from dispatcher.service.people.audit import audit_as
 from dispatcher.service.people.directory import Directory, NewSecret, PersonView, open_directory
@@ -71,7 +72,7 @@ def add(
     """
     if bool(password_file) + link + no_password > 1:
         raise UserError("give only one of --password-file, --link and --no-password.")
-    password = None if link or no_password else _password("the password", password_file)
+    password = None if link or no_password else _password(_("the password"), password_file)
 
     async def order(session: Session, people: Directory) -> NewSecret | None:
         await people.add_person(name, role, password, by=os_user())
@@ -83,9 +84,15 @@ def add(
     if as_json:
         print_json(PersonAdded(name=name, role=role, link=path))
         return
-    click.echo(f"{name} may sign in as {role}.")
+    click.echo(_("{name} may sign in as {role}.", name=name, role=role))
     if made is not None:
-        click.echo(f"Until {clock(made.expires_ms)} this address of the console sets the password, once: {path}")
+        click.echo(
+            _(
+                "Until {time} this address of the console sets the password, once: {path}",
+                time=clock(made.expires_ms),
+                path=path,
+            )
+        )
 
 
 @click.command("list")
@@ -106,11 +113,11 @@ def list_command(config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found:
-        click.echo("no people yet. Add one: dispatcher person add NAME --role admin")
+        click.echo(_("no people yet. Add one: dispatcher person add NAME --role admin"))
     else:
         table = columns("name", "role", "password", "sessions", "since", "by", right=frozenset((3,)))
         for each in found:
-            password = "yes" if each.has_password else "no"
+            password = _("yes") if each.has_password else _("no")
             table.add_row(each.name, each.role, password, str(each.sessions), clock(each.since_ms), each.by)
         console().print(table)
 
@@ -136,7 +143,7 @@ def role(name: str, role: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(PersonChanged(name=name, role=role))
     else:
-        click.echo(f"{name} is now {role}.")
+        click.echo(_("{name} is now {role}.", name=name, role=role))
 
 
 @click.command()
@@ -152,7 +159,7 @@ def password(name: str, password_file: Any, config: str | None, as_json: bool) -
       dispatcher person password ann
       dispatcher person password ann --password-file new.pw
     """
-    new = _password("the new password", password_file)
+    new = _password(_("the new password"), password_file)
 
     async def order(session: Session, people: Directory) -> None:
         await people.set_password(name, new, by=os_user())
@@ -162,7 +169,7 @@ def password(name: str, password_file: Any, config: str | None, as_json: bool) -
     if as_json:
         print_json(PersonChanged(name=name, password_set=True))
     else:
-        click.echo(f"the password of {name} is set. Sessions of {name} have ended.")
+        click.echo(_("the password of {name} is set. Sessions of {name} have ended.", name=name))
 
 
 @click.command()
@@ -177,8 +184,8 @@ def remove(name: str, yes: bool, config: str | None, as_json: bool) -> None:
     Example:
       dispatcher person remove bob
     """
-    if not confirm(f"Remove {name}, their sessions and their tokens?", yes=yes):
-        click.echo("nothing was changed.", err=True)
+    if not confirm(_("Remove {name}, their sessions and their tokens?", name=name), yes=yes):
+        click.echo(_("nothing was changed."), err=True)
         return
 
     async def order(session: Session, people: Directory) -> int:
@@ -190,7 +197,7 @@ def remove(name: str, yes: bool, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(PersonChanged(name=name, removed=True, tokens_revoked=tokens))
     else:
-        click.echo(f"{name} is removed; {counted(tokens, 'token')} revoked.")
+        click.echo(_("{name} is removed; {count} revoked.", name=name, count=counted(tokens, "token")))
 
 
 def _password(what: str, file: Any) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from dispatcher.core.people import ROLES, permissions_of
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.os_user import os_user
 from dispatcher.service.people.audit import audit_as
 from dispatcher.service.people.directory import NewSecret, TokenView, open_directory
@@ -55,7 +56,10 @@ def add(
     if as_json:
         print_json(TokenAdded(token=made.id, secret=made.secret, expires_ms=made.expires_ms))
         return
-    click.echo(f"token {made.id} of {name}, {_until(made.expires_ms)}. It is shown only now:", err=True)
+    click.echo(
+        _("token {id} of {name}, {until}. It is shown only now:", id=made.id, name=name, until=_until(made.expires_ms)),
+        err=True,
+    )
     click.echo(made.secret)
 
 
@@ -74,7 +78,7 @@ def list_command(revoked: bool, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     elif not found:
-        click.echo("no tokens. Make one: dispatcher token add NAME --scope SCOPE")
+        click.echo(_("no tokens. Make one: dispatcher token add NAME --scope SCOPE"))
     else:
         table = columns("token", "name", "made", "by", "valid", "may do", prose=("may do",))
         for each in found:
@@ -97,7 +101,7 @@ def revoke(token: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"token {found.token} of {found.name} is revoked.")
+        click.echo(_("token {token} of {name} is revoked.", token=found.token, name=found.name))
 
 
 async def _add(config: str | None, name: str, scopes: list[str], days: int | None) -> NewSecret:
@@ -121,7 +125,7 @@ async def _revoke(config: str | None, token: str) -> TokenView:
 
 
 def _valid(token: TokenView) -> str:
-    return f"revoked by {token.revoked_by}" if token.revoked_ms else _until(token.expires_ms)
+    return _("revoked by {revoked_by}", revoked_by=token.revoked_by) if token.revoked_ms else _until(token.expires_ms)
 
 
 def _scopes(token: TokenView) -> str:
@@ -130,4 +134,4 @@ def _scopes(token: TokenView) -> str:
 
 
 def _until(expires_ms: int) -> str:
-    return f"until {clock(expires_ms)}" if expires_ms else "until it is revoked"
+    return _("until {time}", time=clock(expires_ms)) if expires_ms else _("until it is revoked")

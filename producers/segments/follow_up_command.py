@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.terminal.options import config_option, hours_options, json_option
 from dispatcher.terminal.questions import confirm
 from producers.launch.command import check_typed, plan_ask_launch
@@ -108,10 +109,14 @@ def follow_up_command(
                 campaign=campaign,
             )
         may_text_twice = confirm(
-            f"Recipients of {campaign} who are unknown may have got the text. May they get it twice?", yes=False
+            _(
+                "Recipients of {campaign} who are unknown may have got the text. May they get it twice?",
+                campaign=campaign,
+            ),
+            yes=False,
         )
         if not may_text_twice:
-            click.echo("nothing was launched.", err=True)
+            click.echo(_("nothing was launched."), err=True)
             return
     request = FollowUpRequest(
         campaign=campaign,

@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.views import CampaignList, CampaignPage, CampaignWanted, list_campaigns
 from dispatcher.service.session import open_session
 from dispatcher.service.streams import (
@@ -36,6 +37,7 @@ from dispatcher.terminal.options import (
     print_json_line,
 )
 from dispatcher.wording import clock, counted
+from dispatcher.words import word
 
 AT_ONCE: Final = 500
 """Lines of a file that are appended together."""
@@ -124,9 +126,14 @@ def open_command(
     if as_json:
         print_json(done)
     elif done.opened:
-        click.echo(f'stream "{done.stream}" is open. To send: dispatcher stream send {done.stream} NUMBER --key KEY …')
+        click.echo(
+            _(
+                'stream "{stream}" is open. To send: dispatcher stream send {stream} NUMBER --key KEY …',
+                stream=done.stream,
+            )
+        )
     else:
-        click.echo(f'stream "{done.stream}" was open already, with the same terms.')
+        click.echo(_('stream "{stream}" was open already, with the same terms.', stream=done.stream))
 
 
 @click.command("send")
@@ -215,7 +222,11 @@ def close_command(stream: str, config: str | None, as_json: bool) -> None:
     if as_json:
         print_json(done)
     else:
-        click.echo(f'stream "{stream}" {"takes no more messages" if done.changed else "was closed already"}.')
+        click.echo(
+            _('stream "{stream}" takes no more messages.', stream=stream)
+            if done.changed
+            else _('stream "{stream}" was closed already.', stream=stream)
+        )
 
 
 @click.command("list")
@@ -238,13 +249,13 @@ def list_command(config: str | None, as_json: bool) -> None:
         print_json(found)
         return
     if not found.campaigns:
-        click.echo("there are no streams. To open one: dispatcher stream open --id ID --route ACCOUNT")
+        click.echo(_("there are no streams. To open one: dispatcher stream open --id ID --route ACCOUNT"))
         return
     table = columns(
         "stream", "status", "messages", "not final", "expired", "newest day", "opened", right=frozenset((2, 3, 4))
     )
     for view in found.campaigns:
-        table.add_row(view.id, view.status, *_figures(view), clock(view.launched_ms))
+        table.add_row(view.id, word(view.status), *_figures(view), clock(view.launched_ms))
     console().print(table)
 
 
@@ -267,7 +278,7 @@ async def _send(config: str | None, stream: str, messages: Iterable[StreamMessag
                 if as_json:
                     print_json_line(answer)
                 elif answer.result == "refused" and counts["refused"] <= SHOWN_MAX:
-                    click.echo(f"refused: {answer.key}: {answer.why}", err=True)
+                    click.echo(_("refused: {key}: {why}", key=answer.key, why=answer.why), err=True)
         known = (await session.campaigns()).get(stream)
     return SendResult(
         stream=stream,
@@ -279,14 +290,17 @@ async def _send(config: str | None, stream: str, messages: Iterable[StreamMessag
 
 
 def _say(done: SendResult, stream: str) -> None:
-    parts = [f"{counted(done.taken, 'message')} on the log, each key is sent once"]
+    parts = [_("{count} on the log, each key is sent once", count=counted(done.taken, "message"))]
     if done.already_there:
-        parts.append(f"{done.already_there:,} there already")
+        parts.append(_("{already_there:,} there already", already_there=done.already_there))
     if done.refused:
-        parts.append(f"{done.refused:,} refused")
-    click.echo(f"stream {stream}: {', '.join(parts)}.")
+        parts.append(_("{refused:,} refused", refused=done.refused))
+    click.echo(_("stream {stream}: {names}.", stream=stream, names=", ".join(parts)))
     if done.paused:
-        click.echo(f"it is paused: nothing is sent until you resume it: dispatcher campaign resume {stream}", err=True)
+        click.echo(
+            _("it is paused: nothing is sent until you resume it: dispatcher campaign resume {stream}", stream=stream),
+            err=True,
+        )
 
 
 def _lines(path: Path) -> Iterator[StreamMessage]:

@@ -19,6 +19,7 @@ from dispatcher.config.file import load
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import shown
 from dispatcher.errors import UserError
+from dispatcher.i18n import N_, _, plural
 from dispatcher.service.session import open_session
 from dispatcher.service.suppression import (
     NumbersAdded,
@@ -46,6 +47,7 @@ from dispatcher.terminal.output_file import (
 )
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock, counted
+from dispatcher.words import reason as reason_word
 from schemas.records import SuppressionSource
 
 if TYPE_CHECKING:
@@ -75,7 +77,13 @@ def add(numbers: tuple[str, ...], why: str, config: str | None, as_json: bool) -
     if as_json:
         print_json(NumbersAdded(added=done.changed, already=done.numbers - done.changed, listed=done.listed))
     else:
-        click.echo(f"{counted(done.changed, 'number')} put on the suppression list{_rest(done, 'there already')}.")
+        click.echo(
+            _(
+                "{count} put on the suppression list{rest}.",
+                count=counted(done.changed, "number"),
+                rest=_rest(done, there=True),
+            )
+        )
 
 
 @click.command()
@@ -112,8 +120,8 @@ def remove(
     there = asyncio.run(_are_listed(config, found))
     for line in _who(found, there):
         click.echo(line, err=True)
-    if any(there) and not confirm(f"May {counted(sum(there), 'number')} be texted again?", yes=yes):
-        click.echo("nothing was changed.", err=True)
+    if any(there) and not confirm(_("May {count} be texted again?", count=counted(sum(there), "number")), yes=yes):
+        click.echo(_("nothing was changed."), err=True)
         return
     done = SuppressionChange(numbers=len(found), changed=0, listed=-1)
     if any(there):
@@ -121,7 +129,13 @@ def remove(
     if as_json:
         print_json(NumbersRemoved(removed=done.changed, were_not_there=done.numbers - done.changed))
     else:
-        click.echo(f"{counted(done.changed, 'number')} taken off the suppression list{_rest(done, 'not there')}.")
+        click.echo(
+            _(
+                "{count} taken off the suppression list{rest}.",
+                count=counted(done.changed, "number"),
+                rest=_rest(done, there=False),
+            )
+        )
 
 
 @click.command("import")
@@ -188,15 +202,28 @@ def import_command(
         )
         return
     where = f", {read.column}" if read.column else ""
-    header = f", header on line {read.header_line:,}" if read.header_line else ""
-    click.echo(f"{read.label}{where}{header}: {read.rows:,} rows, {counted(done.numbers, 'number')}.")
-    for note in read.notes:
-        click.echo(f"  note: {note}")
-    for name, count in read.invalid_reasons.items():
-        click.echo(f"  {count:,} not used: {name}")
+    header = _(", header on line {header_line:,}", header_line=read.header_line) if read.header_line else ""
     click.echo(
-        f"{counted(done.changed, 'number')} put on the suppression list{_rest(done, 'there already')}; "
-        f"{done.listed:,} in all."
+        _(
+            "{label}{where}{header}: {rows}, {count}.",
+            label=read.label,
+            where=where,
+            header=header,
+            rows=counted(read.rows, "row"),
+            count=counted(done.numbers, "number"),
+        )
+    )
+    for note in read.notes:
+        click.echo(_("  note: {note}", note=note))
+    for name, count in read.invalid_reasons.items():
+        click.echo(_("  {count:,} not used: {why}", count=count, why=reason_word(name)))
+    click.echo(
+        _(
+            "{count} put on the suppression list{rest}; {listed:,} in all.",
+            count=counted(done.changed, "number"),
+            rest=_rest(done, there=True),
+            listed=done.listed,
+        )
     )
 
 
@@ -251,9 +278,12 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
             table.add_row(*map(Text, cells))
         console().print(table)
     if key is None:
-        click.echo(f"{len(found.entries):,} of {counted(found.listed, 'number')} on the suppression list.", err=True)
+        click.echo(
+            _("{n:,} of {count} on the suppression list.", n=len(found.entries), count=counted(found.listed, "number")),
+            err=True,
+        )
     elif not found.entries:
-        click.echo(f"{shown(key)} is not on the suppression list.")
+        click.echo(_("{number} is not on the suppression list.", number=shown(key)))
 
 
 # --- the service, in a session of its own ----------------------------------------------------------------------------
@@ -291,15 +321,20 @@ async def _newest(config: str | None, number: int | None, limit: int) -> Suppres
 
 def _who(numbers: Numbers, there: list[bool]) -> Iterator[str]:
     for number, is_there in list(zip(numbers.tolist(), there, strict=True))[:NAMED_MAX]:
-        yield f"{shown(number)} is{'' if is_there else ' not'} on the suppression list"
+        text = N_("{number} is on the suppression list") if is_there else N_("{number} is not on the suppression list")
+        yield _(text, number=shown(number))
     if len(there) > NAMED_MAX:
-        yield f"… and {len(there) - NAMED_MAX:,} more"
+        yield _("… and {n:,} more", n=len(there) - NAMED_MAX)
 
 
 def _numbers(count: int) -> str:
     return counted(count, "number")
 
 
-def _rest(done: SuppressionChange, where: str) -> str:
+def _rest(done: SuppressionChange, *, there: bool) -> str:
     rest = done.numbers - done.changed
-    return f" ({rest:,} {'was' if rest == 1 else 'were'} {where})" if rest else ""
+    if not rest:
+        return ""
+    if there:
+        return plural(" ({n:,} was there already)", " ({n:,} were there already)", rest)
+    return plural(" ({n:,} was not there)", " ({n:,} were not there)", rest)

@@ -12,6 +12,7 @@ from typing import Final
 
 import click
 
+from dispatcher.i18n import _
 from dispatcher.service.session import open_session
 from dispatcher.service.verification import CodeChecked, CodeStarted, check_verification, start_verification
 from dispatcher.terminal.options import config_option, json_option, print_json
@@ -50,7 +51,7 @@ def start(number: str, stream: str, key: str, config: str | None, as_json: bool)
     else:
         click.echo(started.says)
         if started.result == "suppressed":
-            click.echo("See: dispatcher suppression list", err=True)
+            click.echo(_("See: dispatcher suppression list"), err=True)
     if started.result not in ("sent", "repeated"):
         raise click.exceptions.Exit(NO)
 
