@@ -128,7 +128,8 @@ class ExpectPart(Part, frozen=True, kw_only=True, forbid_unknown_fields=True):
     codes: Annotated[dict[str, list[str]], Meta(description="answers that each vendor must give: `codes.NAME`")] = {}
     faults: Annotated[list[str], Meta(description="vendors at which every fault must happen")] = []
     inbound: Annotated[
-        Annotated[int, Meta(ge=0)] | None, Meta(description="messages from phones that we must have")
+        Annotated[int, Meta(ge=0)] | Literal["all"] | None,
+        Meta(description="messages from phones that we must have; `all`: each one that a vendor says we have taken"),
     ] = None
 
 

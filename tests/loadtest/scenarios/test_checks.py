@@ -24,6 +24,7 @@ LEDGER: dict[str, Any] = {
     "window_max": 500,
     "active_s": 10.0, "limit_used": 0.97, "violations": {}, "statuses": {"DELIVRD": 9, "UNDELIV": 1},
     "reports_due": 10, "reports_acked": 10, "reports_lost": 0, "codes": {"0": 3}, "faults": {},
+    "inbound_acked": 0,
 }  # fmt: skip
 COUNTS = Counts(rows=10, delivered=9, failed=1)
 
@@ -100,6 +101,7 @@ BROKEN: list[tuple[str, Callable[[], Facts], str, str]] = [
     ("the limit is not used", expecting(limit_used_min=0.99), "at least 99 % of every flow limit", "spring 97 %"),
     ("a code never came", expecting(codes={"north": ["103"]}), "north answered 103", "103: 0 times"),
     ("messages are missing", expecting(inbound=1), "1 messages from phones", "0"),
+    ("no phone wrote", expecting(inbound="all"), "1 messages from phones", "0"),
     ("it took too long", expecting(within_s=2.0), "over within 2 s", "5 s"),
     ("a fault never happened", lambda: facts(
         expect=ExpectPart(faults=["north"]),
