@@ -4,7 +4,7 @@ Bytes and times go in, events come out, and what is to be written waits in `take
 `now_s` is an argument, of any monotonic clock.
 
     link.connected(timestamp, now_s)         TCP is up: logs in
-    batch = link.prepare(template, ...)      the frames of many numbers, packed once
+    batch = link.prepare(template, ...)      the frames of many numbers
     link.send(batch, count, now_s)           the next ones of them, as many as `room` allows
     link.received(octets, now_s)             events: answers in columns, deliveries, the end
     link.tick(now_s)                         events of the timers; next due at `due_s`
@@ -170,39 +170,80 @@ REFUSALS: Final[dict[int, str]] = {
 
 
 class Batch:
-    """The frames of many numbers, packed; `sent` of them have left."""
+    """The frames for many numbers; `sent` of them have left. They are packed as they leave, for only then they have
+    their Sequence_Ids: each request on the wire has the next one.
+    """
 
-    __slots__ = ("_edges", "_octets", "first_token", "sent", "sequences")
+    __slots__ = ("_numbers", "_references", "_template", "first_token", "frames", "sent")
 
-    def __init__(self, octets: bytes, edges: Sequence[int], sequences: range, first_token: int) -> None:
-        self._octets = octets
-        self._edges = edges
-        self.sequences = sequences
+    def __init__(
+        self, template: SubmitTemplate, numbers: Sequence[bytes], references: Sequence[int], first_token: int
+    ) -> None:
+        self._template = template
+        self._numbers = numbers
+        self._references = references
+        self.frames = template.parts * len(numbers)
         self.first_token = first_token
         self.sent = 0
 
     @property
     def left(self) -> int:
         """Frames that are not sent."""
-        return len(self.sequences) - self.sent
+        return self.frames - self.sent
 
-    def cut(self, start: int, end: int) -> bytes:
-        """These frames."""
-        return self._octets[self._edges[start] : self._edges[end]]
+    def pack(self, start: int, end: int, sequences: range) -> tuple[bytes, Sequence[int]]:
+        """These frames, and where each begins and the last one ends. The first and the last number may have others."""
+        template, parts = self._template, self._template.parts
+        first, last = start // parts, -(-end // parts)
+        before, behind = start - first * parts, last * parts - end
+        padded = [0] * before + list(sequences) + [0] * behind if before or behind else sequences
+        octets = template.pack(self._numbers[first:last], padded, self._references[first:last])
+        edges = template.edges(last - first)
+        if padded is sequences:
+            return octets, edges
+        edges = edges[before : before + len(sequences) + 1]
+        return octets[edges[0] : edges[-1]], [edge - edges[0] for edge in edges]
+
+
+class Group(Batch):
+    """One frame: a part of a message, addressed to all these numbers."""
+
+    __slots__ = ("_part", "_reference")
+
+    def __init__(self, template: SubmitTemplate, part: int, numbers: Sequence[bytes], token: int, ref: int) -> None:
+        super().__init__(template, numbers, (), token)
+        self.frames = 1
+        self._part = part
+        self._reference = ref
+
+    def pack(self, start: int, end: int, sequences: range) -> tuple[bytes, Sequence[int]]:
+        octets = self._template.pack_group(self._part, self._numbers, sequences[0], self._reference)
+        return octets, (0, len(octets))
+
+
+class SentFrames:
+    """Frames that left together, as they may have to leave once more."""
+
+    __slots__ = ("_edges", "_octets", "first")
+
+    def __init__(self, octets: bytes, edges: Sequence[int], first: int) -> None:
+        self._octets = octets
+        self._edges = edges
+        self.first = first
 
     def frame(self, sequence: int) -> bytes:
         """The frame with this Sequence_Id."""
-        place = sequence - self.sequences.start
-        return self.cut(place, place + 1)
+        place = sequence - self.first
+        return self._octets[self._edges[place] : self._edges[place + 1]]
 
 
 class _Sent:
-    """SUBMITs of a batch that were sent at one moment."""
+    """SUBMITs that were sent at one moment."""
 
-    __slots__ = ("batch", "sent_s", "sequences", "transmissions")
+    __slots__ = ("frames", "sent_s", "sequences", "transmissions")
 
-    def __init__(self, batch: Batch, sequences: Sequence[int], now_s: float, transmissions: int = 1) -> None:
-        self.batch = batch
+    def __init__(self, frames: SentFrames, sequences: Sequence[int], now_s: float, transmissions: int = 1) -> None:
+        self.frames = frames
         self.sequences = sequences
         self.sent_s = now_s
         self.transmissions = transmissions
@@ -302,29 +343,26 @@ class Link:
     def prepare(
         self, template: SubmitTemplate, numbers: Sequence[bytes], first_token: int, references: Sequence[int] = ()
     ) -> Batch:
-        """Pack the frames for these numbers, every part of each; `send` sends them."""
-        sequences = self._reserve(template.parts * len(numbers))
-        octets = template.pack(numbers, sequences, references)
-        return Batch(octets, template.edges(len(numbers)), sequences, first_token)
+        """The frames for these numbers, every part of each; `send` packs and sends them."""
+        return Batch(template, numbers, references, first_token)
 
     def prepare_group(
         self, template: SubmitTemplate, part: int, numbers: Sequence[bytes], token: int, reference: int = 0
     ) -> Batch:
-        """Pack one frame: this part, addressed to all these numbers."""
-        sequences = self._reserve(1)
-        octets = template.pack_group(part, numbers, sequences[0], reference)
-        return Batch(octets, (0, len(octets)), sequences, token)
+        """One frame: this part, addressed to all these numbers."""
+        return Group(template, part, numbers, token, reference)
 
     def send(self, batch: Batch, count: int, now_s: float) -> None:
-        """Send the next frames of a batch of this link. ValueError if the window has no room for all."""
+        """Send the next frames of a batch. ValueError if the window has no room for all."""
         if count > (room := self.room):
             raise ValueError(f"{count} SUBMITs do not fit: the window has room for {room}")
         start, end = batch.sent, batch.sent + count
         batch.sent = end
-        sequences = batch.sequences[start:end]
+        sequences = self._reserve(count)
+        octets, edges = batch.pack(start, end, sequences)
         self._open.update(zip(sequences, range(batch.first_token + start, batch.first_token + end), strict=True))
-        self._sent.append(_Sent(batch, sequences, now_s))
-        self._write(batch.cut(start, end), now_s)
+        self._sent.append(_Sent(SentFrames(octets, edges, sequences.start), sequences, now_s))
+        self._write(octets, now_s)
 
     def ask(self, name: str, request: pdus.Query | pdus.Cancel, now_s: float) -> None:
         """Send a QUERY or a CANCEL; its answer comes as `Asked` with this name. ValueError if the window is full."""
@@ -581,8 +619,8 @@ class Link:
             waiting = [sequence for sequence in sent.sequences if sequence in self._open]
             if sent.transmissions < self._transmissions_max and waiting:
                 self._again.update(dict.fromkeys(waiting, sent.transmissions + 1))
-                self._sent.append(_Sent(sent.batch, waiting, now_s, sent.transmissions + 1))
-                again += map(sent.batch.frame, waiting)
+                self._sent.append(_Sent(sent.frames, waiting, now_s, sent.transmissions + 1))
+                again += map(sent.frames.frame, waiting)
             else:
                 self._unanswered_in_a_row += len(waiting)
                 given_up += map(self._give_up, waiting)

@@ -189,9 +189,31 @@ def test_a_sequence_id_that_is_still_waited_for_is_not_used_again() -> None:
     assert wire.submit(2) == [1, 2]
 
 
-def test_the_frames_of_a_batch_are_packed_once_and_leave_as_the_window_allows() -> None:
+@pytest.mark.parametrize("parts", [1, 3])
+def test_every_request_has_the_next_sequence_id_whatever_leaves_between_the_frames_of_a_batch(parts: int) -> None:
+    pieces = [(n, bytes((5, 0, 3, 0, 3, n)) * n) for n in (1, 2, 3)]
+    long = [pdus.Submit(tp_udhi=1, pk_total=3, pk_number=n, msg_content=content) for n, content in pieces]
+    wire = Wire(window=100).open()
+    template = TEMPLATE if parts == 1 else SubmitTemplate(long)
+    batch, other = (wire.link.prepare(template, numbers, 0, range(20)) for numbers in (NUMBERS[:20], NUMBERS[20:40]))
+    sent = []
+    for count in (1, 4, 2, 7):
+        wire.link.send(batch, count, 0.0)
+        wire.link.send(other, 1, 0.0)
+        wire.link.ask("day", pdus.Query(), 0.0)
+        sent += wire.written()
+    assert [sequence for sequence, _ in sent] == list(range(2, 2 + len(sent)))
+    frames = [pdu for _, pdu in sent if isinstance(pdu, pdus.Submit)]
+    for first, count in ((0, 14), (20, 4)):
+        numbers = NUMBERS[first : first + 20]
+        its = [(numbers.index(to), pdu.pk_number) for pdu in frames if (to := pdu.dest_terminal_ids[0]) in numbers]
+        assert its == [(frame // parts, frame % parts + 1) for frame in range(count)]
+    assert all(pdu.msg_content[3] == NUMBERS.index(pdu.dest_terminal_ids[0]) % 20 for pdu in frames if pdu.tp_udhi)
+
+
+def test_the_frames_of_a_batch_leave_as_the_window_allows() -> None:
     wire = Wire(window=4).open()
-    wire.link._sequence = 0xFFFFFFFC  # 6 do not fit before the largest Sequence_Id, so they begin at 1
+    wire.link._sequence = 0xFFFFFFFC  # 4 do not fit before the largest Sequence_Id, so they begin at 1
     batch = wire.link.prepare(TEMPLATE, NUMBERS[:6], 100)
     wire.link.send(batch, 4, 0.0)
     assert (batch.left, wire.link.room) == (2, 0)

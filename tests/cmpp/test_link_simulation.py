@@ -14,7 +14,19 @@ import pytest
 
 from dispatcher.cmpp import pdus
 from dispatcher.cmpp.frames import FrameReader, read
-from dispatcher.cmpp.link import Answers, Batch, Delivered, Ended, Event, Link, LoggedIn, Reported, State, Unanswered
+from dispatcher.cmpp.link import (
+    Answers,
+    Batch,
+    Delivered,
+    Ended,
+    Event,
+    Link,
+    LoggedIn,
+    Reported,
+    SentFrames,
+    State,
+    Unanswered,
+)
 from dispatcher.cmpp.results import Effect, effect
 from tests.cmpp.link_kit import NUMBERS, SETTINGS, TEMPLATE, TIMESTAMP
 
@@ -252,10 +264,10 @@ def _one_too_many(link: Link, reason: str) -> list[Event]:
     ]
 
 
-def _other_frame(batch: Batch, sequence: int) -> bytes:
+def _other_frame(sent: SentFrames, sequence: int) -> bytes:
     """The mistake: what is sent again is the frame of another number."""
-    frame = FRAME(batch, sequence)
-    return frame[:12] + FRAME(batch, batch.sequences[0])[12:]
+    frame = FRAME(sent, sequence)
+    return frame[:12] + FRAME(sent, sent.first)[12:]
 
 
 def _wide_room(link: Link) -> int:
@@ -268,7 +280,7 @@ def _same_sequences(link: Link, count: int) -> range:
     return range(3, 3 + count)
 
 
-ANSWERED, END, FRAME = Link._answered, Link._end, Batch.frame
+ANSWERED, END, FRAME = Link._answered, Link._end, SentFrames.frame
 MISTAKES: list[tuple[type, str, Any]] = [
     (Link, "_answered", _by_order),
     (Link, "_answered", _kept_slot),
@@ -278,7 +290,7 @@ MISTAKES: list[tuple[type, str, Any]] = [
     (Link, "_end", _one_too_many),
     (Link, "room", property(_wide_room)),
     (Link, "_reserve", _same_sequences),
-    (Batch, "frame", _other_frame),
+    (SentFrames, "frame", _other_frame),
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.cmpp import link as cmpp_link
-from dispatcher.cmpp.link import Batch, Link, State
+from dispatcher.cmpp.link import Link, SentFrames, State
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.core.lane.owner import Owner
 from dispatcher.drivers.link import progress as link_progress
@@ -67,12 +67,12 @@ def a_frame_is_sent_again_on_another_connection(patch: MonkeyPatch) -> None:
 
 
 def a_frame_that_is_sent_again_is_not_the_same(patch: MonkeyPatch) -> None:
-    real = Batch.frame
+    real = SentFrames.frame
 
-    def frame(batch: Batch, sequence: int) -> bytes:
-        return real(batch, sequence)[:12] + real(batch, batch.sequences[0])[12:]
+    def frame(sent: SentFrames, sequence: int) -> bytes:
+        return real(sent, sequence)[:12] + real(sent, sent.first)[12:]
 
-    patch.setattr(Batch, "frame", frame)
+    patch.setattr(SentFrames, "frame", frame)
 
 
 def a_waiting_sequence_id_is_used_again(patch: MonkeyPatch) -> None:
