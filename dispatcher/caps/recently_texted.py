@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from dispatcher.caps.number_set import NumberSet, SetBroken, write_set
+from dispatcher.caps.number_set import NumberSet, SetBroken, open_set, set_of
 from dispatcher.core import numbers as phone_numbers
 from dispatcher.core.caps import DAYS_MAX
 from dispatcher.core.numbers import Numbers
@@ -52,7 +52,7 @@ class RecentlyTexted:
         lost: dict[str, str] = {}
         for attempt in launches:
             with suppress(OSError, SetBroken):
-                sets[attempt] = await asyncio.to_thread(NumberSet, self._path(attempt))
+                sets[attempt] = await asyncio.to_thread(open_set, self._path(attempt))
         missing = {attempt: launched for attempt, launched in launches.items() if attempt not in sets}
         batches = await _batches(log, missing.values()) if missing else {}
         for attempt, launched in missing.items():
@@ -61,15 +61,15 @@ class RecentlyTexted:
             except LogDamaged as error:
                 lost[launched.campaign] = str(error)
                 continue
-            await asyncio.to_thread(self.keep, attempt, numbers)
-            sets[attempt] = await asyncio.to_thread(NumberSet, self._path(attempt))
+            await asyncio.to_thread(lambda attempt, numbers: self.keep(attempt, set_of(numbers)), attempt, numbers)
+            sets[attempt] = await asyncio.to_thread(open_set, self._path(attempt))
         return TextedSets(sets, lost)
 
-    def keep(self, attempt: str, numbers: Numbers) -> None:
+    def keep(self, attempt: str, texted: NumberSet) -> None:
         """Write the file of a launch. Blocks. Raises DispatcherError."""
         try:
             make_folder(self._folder)
-            write_set(self._path(attempt), numbers)
+            texted.write(self._path(attempt))
             self._forget()
         except OSError as error:
             raise DispatcherError(

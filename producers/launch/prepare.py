@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dispatcher.caps.number_set import NumberSet
 from dispatcher.caps.recently_texted import RecentlyTexted, folder_beside
 from dispatcher.carriers.lookup import NO_OVERRIDES, Overrides, carriers_of, count_carriers
 from dispatcher.clock import now_ms
@@ -179,6 +180,8 @@ async def prepare(
     if not is_launched and (definition.exclude_campaigns or definition.follows is not None):
         excluded_parts = _excluded_parts(await read_campaigns(await session.log()), definition)
     campaigns = await excluded(session, excluded_parts)
+    frequency = None if is_launched or test_of else _frequency(config, definition)
+    away = "" if frequency is None else await _count(session, frequency)
     personal = PersonalText(definition.template, definition.accounts) if definition.personalised else None
     intake = await read_lists(
         [request.numbers, *request.more_lists],
@@ -200,6 +203,7 @@ async def prepare(
         personal,
         international=all(vendor.limits.international for vendor in _senders(definition, Carrier.ABROAD)),
         phs=all(vendor.limits.phs for vendor in _senders(definition, Carrier.UNKNOWN)),
+        frequency=frequency,
     )
     if draft is not None:
         intake.before = draft.set_aside
@@ -207,8 +211,7 @@ async def prepare(
     elif test_of:
         intake.origin = ListOrigin(source="--to")
     try:
-        frequency = None if is_launched or test_of else _frequency(config, definition)
-        capped = [] if frequency is None else await _without_capped(session, frequency, intake)
+        capped = [] if frequency is None else [away] if away else await _without_capped(frequency, intake)
         route_split = await asyncio.to_thread(_route_split, definition, intake, overrides, route, start_ms)
         carriers = count_carriers(route_split.carriers)
         terms = definition.terms if test_of else within_carriers(definition.terms, config.hours, carriers)
@@ -352,15 +355,21 @@ def _frequency(config: Config, definition: Definition) -> FrequencyCap | None:
     return FrequencyCap(cap, definition.terms.campaign_class, definition.follows, RecentlyTexted(folder))
 
 
-async def _without_capped(session: Session, frequency: FrequencyCap, intake: Intake) -> list[str]:
-    """Set aside who is over the cap; returns notes. A log that is away does not stop a plan: a launch judges again."""
+async def _count(session: Session, frequency: FrequencyCap) -> str:
+    """Find the launches that count; a note if the log is away, which does not stop a plan: a launch judges again."""
     try:
         log = await session.log()
-        over = await frequency.over(log, await read_campaigns(log), intake.separated.recipients)
+        await frequency.count(log, await read_campaigns(log))
     except ConfigError:  # no log yet: nothing was launched
-        return frequency.notes()
+        pass
     except LogError as error:
-        return [f"the frequency cap is not in this plan: {error}; a launch will judge it"]
+        return f"the frequency cap is not in this plan: {error}; a launch will judge it"
+    return ""
+
+
+async def _without_capped(frequency: FrequencyCap, intake: Intake) -> list[str]:
+    """Set aside who is over the cap, if reading the list did not; returns notes."""
+    over = await frequency.unjudged(intake.separated.recipients)
     if len(over):
         intake.separated = await asyncio.to_thread(intake.separated.without, FREQUENCY_CAP, over)
         intake.counts = count(intake.counts.rows, intake.separated, intake.counts.invalid_reasons)
@@ -466,7 +475,7 @@ async def _capped_again(prepared: PreparedLaunch, log: Log, campaigns: Campaigns
     return await _set_aside(prepared, {FREQUENCY_CAP: over})
 
 
-async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers]) -> bool:
+async def _set_aside(prepared: PreparedLaunch, set_aside: Mapping[str, Numbers | NumberSet]) -> bool:
     """Take these numbers (by reason, ascending) out of the launch; returns whether one of them was in it."""
     intake = prepared.intake
     separated = intake.separated

@@ -14,10 +14,12 @@ from typing import Final, ParamSpec, TypeVar, cast
 import msgspec
 import numpy as np
 
+from dispatcher.caps.number_set import NumberSet, SetOfMany
 from dispatcher.core.messages.template import Template
 from dispatcher.core.numbers import Numbers
 from dispatcher.errors import EmptyInput, InputError
 from dispatcher.vendors.seam.vendor import Vendor
+from producers.launch.frequency import FrequencyCap
 from producers.launch.personal_texts import PersonalRows
 from producers.launch.personal_values import Judge
 from producers.launch.planning.plan import NO_ROWS, ListOrigin, OneList, RowCounts
@@ -27,7 +29,7 @@ from producers.lists.normalise import barred as without
 from producers.lists.opening import Opened, OpenList
 from producers.lists.reader.blocks import ListBlock, Reading
 from producers.lists.rejects import REASONS_MAX, Spool
-from schemas.states import BY_FILE, EXCLUDED, IN_CAMPAIGN, shown_reason
+from schemas.states import BY_FILE, EXCLUDED, FREQUENCY_CAP, IN_CAMPAIGN, shown_reason
 
 Progress = Callable[[str, int, int | None], None]
 """Told (stage, done, of how many or None): `reading` in bytes or rows, `batches` in batches."""
@@ -92,11 +94,13 @@ async def read_lists(
     *,
     international: bool = False,
     phs: bool = False,
+    frequency: FrequencyCap | None = None,
 ) -> Intake:
     """The lists as one, normalised, without duplicates and numbers that are not texted. Raises InputError.
 
     `choice` is for each of them. `international`: every account of the route takes numbers abroad; `phs`: with an area
-    code in China.
+    code in China. `frequency`: who is over this cap is set aside, too, if the lists are so long that this is judged
+    while they are read.
     """
     if len(lists) > LISTS_MAX:
         raise InputError(
@@ -119,7 +123,7 @@ async def read_lists(
     try:
         names = personal.template.names if personal is not None else ()
         reading = Reading(choice=choice, names=names, international=international, phs=phs)
-        return await _read(lists, reading, set_aside, spool, notes, progress, personal)
+        return await _read(lists, reading, set_aside, spool, notes, progress, personal, frequency)
     except BaseException:
         spool.close()
         raise
@@ -133,6 +137,7 @@ async def _read(
     notes: list[str],
     progress: Progress,
     personal: PersonalText | None,
+    frequency: FrequencyCap | None,
 ) -> Intake:
     listed, rows, reasons = Listed(), 0, np.zeros(REASONS_MAX, np.int64)
     personal_texts = judge = None
@@ -159,6 +164,8 @@ async def _read(
             async for part in parts_of(opened):
                 await asyncio.to_thread(take, part, rows)
                 rows += len(part.block.numbers)
+                if frequency is not None:
+                    frequency.expect(rows)
                 if opened.bytes_total:
                     progress(READING, part.bytes_read, opened.bytes_total)
                 else:
@@ -172,11 +179,23 @@ async def _read(
                 "{source} has no rows{where}. Give a list of phone numbers.", source=origin.source, where=where
             )
         found.append(origin)
-    separated = await asyncio.to_thread(separate, listed, set_aside)
+    separated = await _separated(listed, set_aside, frequency)
     invalid_reasons = {spool.reasons[code]: int(count) for code, count in enumerate(reasons) if code and count}
     counts = count(rows, separated, invalid_reasons)
     several = tuple(found) if len(found) > 1 else ()
     return Intake(separated, spool, counts, _together(found), several, tuple(headers), notes, personal_texts)
+
+
+async def _separated(listed: Listed, set_aside: Mapping[str, Numbers], frequency: FrequencyCap | None) -> Separated:
+    if frequency is None:
+        return await asyncio.to_thread(separate, listed, set_aside)
+    over = await frequency.over_of_all()
+    reasons: Mapping[str, Numbers | NumberSet] = set_aside if over is None else {**set_aside, FREQUENCY_CAP: over}
+    recipients, any_abroad = SetOfMany(), len(listed.abroad) > 0
+    separated = await asyncio.to_thread(separate, listed, reasons, recipients)
+    if not any_abroad:  # a number abroad may be another form of a domestic one
+        frequency.remember(separated.recipients, recipients)
+    return separated
 
 
 def _origin(found: OpenList, choice: Choice, rows: int) -> OneList:

@@ -11,6 +11,7 @@ from dispatcher.core import suppression
 from dispatcher.core.suppression import (
     ListChange,
     Listing,
+    among,
     contains,
     domestic,
     empty,
@@ -98,6 +99,14 @@ def test_the_same_changes_twice_change_nothing(changes):
 def test_contains_says_which_are_there(numbers, values):
     found = contains(np.array(sorted(numbers), np.int64), np.array(values, np.int64))
     assert found.tolist() == [value in numbers for value in values]
+
+
+@given(st.lists(st.integers(0, 30), max_size=40), st.integers(1, 9), st.integers(1, 9), st.sampled_from(["u4", "u8"]))
+def test_few_among_many_and_many_among_few_are_found_alike(numbers, one, other, form):
+    known = np.sort(np.array(numbers, form))[::one].copy()
+    wanted = np.arange(0, 31, other, dtype=form)
+    assert among(known, wanted).tolist() == np.isin(wanted, known).tolist()
+    assert among(known, wanted[:2]).tolist() == np.isin(wanted[:2], known).tolist()
 
 
 def test_domestic_takes_the_mobiles_out_of_the_middle():

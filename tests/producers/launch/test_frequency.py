@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from dispatcher.caps import number_set
 from dispatcher.caps.recently_texted import RecentlyTexted
 from dispatcher.config.file import CapsConfig, Config, parse
 from dispatcher.errors import ConfigError, DispatcherError, InputError, UserError
@@ -105,6 +106,33 @@ async def test_when_all_are_over_nothing_is_launched(config: Config):
         await text(session, "june", 0)
         with pytest.raises(InputError, match="all 1 numbers are suppressed"):
             await text(session, "july", 0)
+
+
+async def test_a_short_list_beside_long_ones_is_looked_up(config: Config):
+    async with open_session(config) as session:
+        await text(session, "may", *range(100))
+        await text(session, "june", *range(50, 150))
+        result = await text(session, "july", 149, 99, 98, 200)
+        assert await texted(await session.log(), "july") == [149, 200]
+        assert result.suppressed_reasons == {"frequency cap": 2}
+
+
+async def test_the_file_of_a_long_list_is_made_while_it_is_read(config: Config, monkeypatch: pytest.MonkeyPatch):
+    for module in (number_set, frequency):
+        monkeypatch.setattr(module, "MANY", 2)
+    async with open_session(config) as session:
+        await text(session, "may", 9, 0, "x", 70_000, 0, 5)
+        await text(session, "june", 0, 9, 3, ABROAD)
+        before = files(config)
+        monkeypatch.setattr(frequency, "set_of", None)  # it is made of what was read, not sorted again
+        result = await text(session, "july", 5, 0, 12, 9, 3, 12)
+        assert (result.recipients, result.suppressed_reasons) == (3, {"frequency cap": 2})
+        [july] = [content for name, content in files(config).items() if name not in before]
+        monkeypatch.undo()
+    monkeypatch.setattr(number_set, "MANY", 2)
+    wanted = number_set.set_of(np.array([N + 5, N + 12, N + 3], np.int64))
+    wanted.write(Path(f"{config.store.url.partition(':')[2]}-caps", "wanted"))
+    assert july == files(config)["wanted"]
 
 
 async def test_rows_that_were_set_aside_do_not_count(config: Config):

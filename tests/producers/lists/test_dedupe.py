@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatcher.caps.number_set import SetOfMany, set_of
 from dispatcher.errors import InputError
 from producers.lists import dedupe
 from producers.lists.dedupe import Growing, Listed, ascending_of, separate
-from schemas.states import BY_FILE
+from schemas.states import BY_FILE, ON_LIST
 
 FIRST, LAST = 13_000_000_000, 19_999_999_999
 ABROAD = 10**15 + 447_700_900_000
@@ -26,10 +27,15 @@ few = st.one_of(
 rows = st.lists(st.one_of(st.just(0), few), max_size=60)
 
 
-def taken_apart(numbers, suppressed=(), block=7):
-    listed, barred = Listed(), Growing()
+def listing(numbers, block=7):
+    listed = Listed()
     for start in range(0, len(numbers), block):
         listed.add_block(np.array(numbers[start : start + block], np.int64), start)
+    return listed
+
+
+def taken_apart(numbers, suppressed=(), block=7):
+    listed, barred = listing(numbers, block), Growing()
     barred.add(np.array(list(suppressed), np.int64).view(np.uint64))
     return separate(listed, {BY_FILE: ascending_of(barred)})
 
@@ -71,6 +77,21 @@ def test_a_list_comes_apart_as_one_by_one_would_have_it(numbers, suppressed, blo
     assert pairs(separated.recipients) == kept
     assert repeated_pairs(separated) == repeated
     assert pairs(separated.aside[BY_FILE]) == barred
+
+
+@settings(max_examples=200)
+@given(rows, st.lists(few, max_size=20), st.integers(1, 9))
+def test_a_set_and_a_column_of_numbers_bar_the_same_at_once_or_later(numbers, suppressed, block):
+    column, texted = np.array(sorted(set(suppressed)), np.int64), SetOfMany()
+    at_once = separate(listing(numbers, block), {ON_LIST: set_of(column)}, texted)
+    later = separate(listing(numbers, block), {})
+    kept, _, barred = expected(numbers, set(suppressed))
+    for each in (at_once, later.without(ON_LIST, column), later.without(ON_LIST, set_of(column))):
+        assert pairs(each.recipients) == kept
+        assert [pair for aside in each.aside.values() for pair in pairs(aside)] == barred
+    mobiles = np.array(sorted(number for _, number in kept if number <= LAST), np.int64)
+    assert len(texted.made(mobiles[:0])) == len(mobiles)
+    assert texted.made(mobiles[:0]).has_ascending(mobiles - FIRST).all()
 
 
 def test_blocks_of_the_sorted_list_make_no_difference(monkeypatch):
