@@ -64,6 +64,7 @@ __all__ = [
     "dead_letters",
     "decide_text",
     "draft",
+    "draft_follow_up",
     "follow_messages",
     "follow_up",
     "halt_wave",
@@ -134,6 +135,7 @@ _WHERE: Final = {name: f"dispatcher.{module}" for module, names in _MODULES.item
 
 _ABOVE: Final = (
     "draft",
+    "draft_follow_up",
     "follow_up",
     "launch",
     "launch_draft",

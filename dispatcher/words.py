@@ -69,6 +69,7 @@ WORDS: Final = {
     "closed": N_("closed"),
     "followed up": N_("followed up"),
     "tested": N_("tested"),
+    "unknown decided": N_("unknown requests decided"),
     # waves
     "under way": N_("under way"),
     "released": N_("released"),

@@ -104,8 +104,11 @@ def due_ms(draft: Draft, revision: str, now_ms: int, *, cancelled: bool) -> int 
 
 def content(drafted: Drafted) -> str:
     """What an approval is bound to: everything that decides what is sent to whom, by which road and when."""
+    terms = _terms(drafted)
     digest = hashlib.sha256(drafted.fingerprint.encode())
-    digest.update(msgspec.json.encode(_terms(drafted), order="deterministic"))
+    digest.update(msgspec.json.encode(terms, order="deterministic"))
+    if "follows" in terms:  # the fingerprint of a follow-up says which part it follows, not who is in it
+        digest.update(drafted.list_digest.encode())
     return digest.hexdigest()
 
 

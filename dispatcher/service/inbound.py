@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
@@ -88,6 +89,12 @@ def marked(messages: Sequence[InboundMessage], words: OptOutWords) -> list[Inbou
         msgspec.structs.replace(each, flags=(*each.flags, REVIEW)) if words.for_review(each.text) else each
         for each in messages
     ]
+
+
+def message_mark(message: InboundMessage) -> str:
+    """What the audit trail calls a message that a person answered; it says nothing about the number."""
+    parts = (message.account, message.number, message.to, str(message.at_ms), str(message.received_ms))
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=12).hexdigest()
 
 
 def all_messages(places: Places, wanted: InboundFilter, words: OptOutWords) -> Iterator[Sequence[InboundMessage]]:

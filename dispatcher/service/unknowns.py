@@ -20,12 +20,14 @@ from dispatcher.core.lane.answers.verdict import HISTORY, HISTORY_PARTLY, NO_ANS
 from dispatcher.core.results.evidence import Candidate, conclude
 from dispatcher.core.results.places import chunk_id, chunk_of, intent_of
 from dispatcher.errors import UserError
+from dispatcher.i18n import N_
 from dispatcher.log.port import Entry, Log
 from dispatcher.masking import masked_mobiles
 from dispatcher.os_user import os_user
+from dispatcher.sentences import Sentence
 from dispatcher.service.campaigns.views import view_in, view_of
 from dispatcher.service.session import Session
-from dispatcher.store.meanings import meaning
+from dispatcher.store.meanings import Meaning, meaning
 from dispatcher.store.port import CampaignView, Evidence, StoreReader, UnknownChunk
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX
@@ -36,6 +38,7 @@ from schemas.topics import JOBS, lane_partition
 
 EVIDENCE_CALLS_MAX: Final = 20
 TEXT_CHARS_SHOWN: Final = 60
+CROWDED: Final = N_("too many requests of this account have no id to compare them")
 INTENTS_MAX: Final = 5_000
 """Intents per record; more go into several records."""
 
@@ -112,7 +115,7 @@ def unknown_requests(reader: StoreReader, campaign: str | None = None) -> list[U
             of = chunk_of(proof.place)
             texted[of] = texted.get(of, 0) + 1
         is_crowded = any(part.crowded for part in parts)
-        blind[account] = "too many requests of this account have no id to compare them" if is_crowded else ""
+        blind[account] = CROWDED if is_crowded else ""
     found = []
     for chunk in chunks:
         view = views[chunk.campaign]
@@ -309,7 +312,7 @@ def _request(request: UnknownRequest) -> ListedRequest:
         ranges=list(chunk.ranges),
         texted=request.texted,
         since_ms=chunk.since_ms,
-        why=why(request),
+        why=str(why(request)),
         code=chunk.code,
         text=masked_mobiles(chunk.text),
         proven=request.proof is not None,
@@ -331,23 +334,25 @@ def _evidence(each: ReportEvidence) -> ListedEvidence:
     )
 
 
-def why(request: UnknownRequest) -> str:
-    """Why it is unknown, in plain words."""
+def why(request: UnknownRequest, meaning_of: Meaning = meaning) -> Sentence:
+    """Why it is unknown, in plain words; `meaning_of` a code in the language of the reader."""
     chunk = request.chunk
     if request.in_history:
-        return "no answer says what became of it"
+        return Sentence(N_("no answer says what became of it"))
     text = masked_mobiles(" ".join(chunk.text.split()))
     said = f" ({text[:TEXT_CHARS_SHOWN]}{'…' if len(text) > TEXT_CHARS_SHOWN else ''})" if text else ""
     if not chunk.code:
-        return f"the dispatcher stopped while it was under way{said}"
+        return Sentence(N_("the dispatcher stopped while it was under way{said}"), said=said)
     if chunk.code == NO_ANSWER:
-        return f"no answer came{said}"
+        return Sentence(N_("no answer came{said}"), said=said)
     if chunk.code == UNREADABLE:
-        return f"an answer that cannot be read{said}"
-    known = meaning(request.vendor, "submit", chunk.code)
+        return Sentence(N_("an answer that cannot be read{said}"), said=said)
+    known = meaning_of(request.vendor, "submit", chunk.code)
     # Where its meaning is known, the vendor's text says no more than its code.
     heard = said if not known or chunk.code.startswith(HTTP_PREFIX) else ""
-    return f"the answer {chunk.code}{f': {known}' if known else ''}{heard}"
+    return Sentence(
+        N_("the answer {code}{means}{said}"), code=chunk.code, means=f": {known}" if known else "", said=heard
+    )
 
 
 def chunk_name(chunk: Candidate) -> str:

@@ -72,9 +72,9 @@ from producers.launch.steps import Grouped, group_of_batches, grouped, planned_w
 from producers.lists.columns import Choice
 from producers.lists.dedupe import Rows, Separated
 from producers.lists.reading import Intake, NotTexted, PersonalText, Progress, count, read_lists, silent
-from producers.segments.campaign_parts import CampaignPart
+from producers.segments.campaign_parts import CampaignPart, both, states_of
 from producers.segments.excluded import excluded
-from schemas.states import FREQUENCY_CAP, ON_LIST
+from schemas.states import FREQUENCY_CAP, ON_LIST, State
 
 _OF_THE_WHOLE_ACCOUNT = (
     *("balance", "balance_note", "login_refused", "queued"),
@@ -424,9 +424,16 @@ def _beside_others(
 
 
 def _excluded_parts(campaigns: Campaigns, definition: Definition) -> list[CampaignPart]:
-    """The parts of campaigns that are not meant: those named, and the other follow-ups of a followed campaign."""
+    """The parts of campaigns that are not meant: those named, and of a follow-up who is in another one.
+
+    Of the followed campaign also who is not in the wanted states (any more): the list of a draft, or one whose plan
+    waited for a person, is older than the last reports. An automatic retry is launched with the list of the moment.
+    """
     parts = {part.campaign: part for part in definition.exclude_campaigns}
     if definition.follows is not None:
+        if not definition.follows.retry:
+            part = CampaignPart(definition.follows.campaign, frozenset(State) - states_of(definition.follows.states))
+            parts[part.campaign] = both(parts[part.campaign], part) if part.campaign in parts else part
         others = {other for each in followed(definition.follows) for other in campaigns.follow_ups_of(each)}
         for other in sorted(others - definition.known_follow_ups - {definition.campaign}):
             parts[other] = CampaignPart(other)

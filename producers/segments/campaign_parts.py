@@ -29,7 +29,7 @@ class CampaignPart(msgspec.Struct, frozen=True):
 
 def campaign_parts(texts: Sequence[str]) -> tuple[CampaignPart, ...]:
     """The parts that are meant, each campaign once. Raises UserError."""
-    found: dict[str, frozenset[State]] = {}
+    found: dict[str, CampaignPart] = {}
     for text in texts:
         campaign, colon, words = text.partition(":")
         if not campaign or (colon and not words.strip()):
@@ -37,14 +37,15 @@ def campaign_parts(texts: Sequence[str]) -> tuple[CampaignPart, ...]:
                 '"{text}" is not a campaign\'s id, or an id and states, as may:delivered,accepted.', text=text
             )
         states = states_of(words.split(",")) if colon else frozenset()
-        found[campaign] = _both(found[campaign], states) if campaign in found else states
+        part = CampaignPart(campaign, states)
+        found[campaign] = both(found[campaign], part) if campaign in found else part
     if len(found) > PARTS_MAX:
         raise UserError(
             "{count:,} campaigns are too many to exclude: at most {max}.",
             count=len(found),
             max=PARTS_MAX,
         )
-    return tuple(CampaignPart(campaign, states) for campaign, states in found.items())
+    return tuple(found.values())
 
 
 def states_of(words: Sequence[str]) -> frozenset[State]:
@@ -60,6 +61,7 @@ def states_of(words: Sequence[str]) -> frozenset[State]:
     return frozenset(found)
 
 
-def _both(one: frozenset[State], other: frozenset[State]) -> frozenset[State]:
-    """The states of both; empty (all) if one of them is."""
-    return one | other if one and other else frozenset()
+def both(one: CampaignPart, other: CampaignPart) -> CampaignPart:
+    """The part that has the recipients of two parts of one campaign."""
+    states = one.states | other.states if one.states and other.states else frozenset[State]()
+    return CampaignPart(one.campaign, states)

@@ -21,6 +21,7 @@ from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.views import not_launched, view_in
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.outcomes import FAILURE_CLASSES
+from producers.drafts.api import DraftResult, draft
 from producers.launch.commit import LaunchResult, commit
 from producers.launch.planning.plan import Plan
 from producers.launch.prepare import PreparedLaunch, prepare
@@ -52,6 +53,20 @@ async def follow_up(session: Session, request: FollowUpRequest, *, progress: Pro
 async def follow_up_of_terms(session: Session, terms: dict[str, Any]) -> LaunchResult:
     """`follow_up` with the request as JSON has it. Raises what `follow_up` raises."""
     return await follow_up(session, msgspec.convert(terms, FollowUpRequest))
+
+
+async def draft_follow_up(session: Session, request: FollowUpRequest, *, progress: Progress = silent) -> DraftResult:
+    """Keep a follow-up as a draft, to be tested, approved, scheduled and launched like any other.
+
+    Who got the text meanwhile, or is in a follow-up that was launched meanwhile, is left out when it is launched.
+    Raises what `follow_up` raises.
+    """
+    return await draft(session, await launch_request(session, request), ask_balance=True, progress=progress)
+
+
+async def draft_follow_up_of_terms(session: Session, terms: dict[str, Any]) -> DraftResult:
+    """`draft_follow_up` with the request as JSON has it. Raises what `follow_up` raises."""
+    return await draft_follow_up(session, msgspec.convert(terms, FollowUpRequest))
 
 
 async def plan_follow_up_of_terms(session: Session, terms: dict[str, Any]) -> Plan:
@@ -205,9 +220,9 @@ async def _check_left(session: Session, followed: Campaign) -> None:
 
 
 def _new_id(campaigns: Campaigns, campaign: str) -> str:
-    """The first id of a follow-up that is not launched."""
+    """The first id of a follow-up that no campaign and no draft has."""
     number = 1 + len(campaigns.follow_ups_of(campaign))
-    while campaigns.launched(f"{campaign}.follow-{number}") is not None:
+    while campaigns.get(f"{campaign}.follow-{number}") is not None:
         number += 1
     return f"{campaign}.follow-{number}"
 

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.config.places import ApprovalConfig
-from dispatcher.service.campaigns.drafts import show_draft
+from dispatcher.service.campaigns.drafts import approve_campaign, show_draft
 from dispatcher.service.campaigns.launching import LaunchRequest
-from producers.drafts.api import draft
+from dispatcher.service.campaigns.views import show_campaign
+from producers.drafts.api import draft, launch_draft
 from producers.launch.api import launch
 from schemas.records import Effect
 from tests.console.served import Served, configuration
@@ -193,3 +194,49 @@ def test_a_follow_up_says_how_many_failed_with_each_class_of_code(olga: Asking) 
     chinese = olga.get("/campaigns/sent/follow-up", "zh").body
     assert "黑名单 <strong>" in chinese
     assert "temporary <strong>" not in chinese
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A console where more than 1 recipient needs an approval; 3 recipients of the approved campaign "may" failed."""
+    config = configuration(Path(tmp_path_factory.mktemp("limited")))
+    found = Served(replace(config, approval=ApprovalConfig(above=1)))
+    for name, role in (("olga", "operator"), ("arno", "approver")):
+        found.add_person(name, role)
+
+    async def fill() -> None:
+        numbers = list(range(FIRST, FIRST + 3))
+        await draft(
+            found.session, LaunchRequest(numbers=numbers, text="【Shop】hi", route=[ACCOUNT], id="may", by="olga")
+        )
+        await approve_campaign(found.session, "may", by="arno")
+        await launch_draft(found.session, "may", by="olga")
+        lane = Lane(found.log, ACCOUNT)
+        await lane.owned()
+        intent = await lane.intent("may", 0, 3, at_ms=now_ms())
+        await lane.outcome(intent, Effect.FAILED, at_ms=now_ms())
+
+    found.run(fill)
+    yield found
+    found.close()
+
+
+def test_a_follow_up_above_the_limit_is_drafted_changed_approved_and_launched(limited: Served) -> None:
+    olga, arno = Asking(limited, "olga"), Asking(limited, "arno")
+    planned = olga.send("/campaigns/may/follow-up", ("to", "failed"))
+    assert "another person must approve them first" in planned.body
+    assert "/follow-up/launch" not in planned.body
+    refused = olga.send("/campaigns/may/follow-up/launch", ("to", "failed"))
+    assert (refused.status, len(alerts(refused))) == (422, 1)
+    page = olga.send("/campaigns/may/follow-up/draft", ("to", "failed"))
+    assert olga.path == "/campaigns/may.follow-1"
+    assert "follows may</a>" in page.body
+    olga.send("/campaigns/may.follow-1/change")
+    olga.send(olga.path, ("text", "【Shop】hi again"))
+    assert olga.path.endswith("/when")
+    olga.send(olga.path, ("route", ACCOUNT), ("weight", "2"))
+    assert olga.path == "/campaigns/may.follow-1"
+    assert "by arno" in arno.send("/campaigns/may.follow-1/approve").body
+    assert "follows may</a>" in olga.send("/campaigns/may.follow-1/launch").body
+    shown = limited.run(lambda: show_campaign(limited.session, "may.follow-1"))
+    assert (shown.weight, shown.text, shown.approved_by) == (2, "【Shop】hi again", "arno")

@@ -13,12 +13,14 @@ import msgspec
 from dispatcher.core.money.amounts import MICRO_YUAN
 from dispatcher.errors import UserError
 from dispatcher.log.records import record_of
+from dispatcher.service.campaigns.drafts import find_draft_in
 from dispatcher.service.campaigns.views import no_campaign
 from dispatcher.service.session import Session
 from schemas.records import Drafted, Launched
 from schemas.topics import CAMPAIGNS
 
-_OF_ONE_CAMPAIGN: Final = ("by", "follows", "frames")
+_OF_ONE_DRAFT: Final = ("by", "frames")
+_OF_ONE_CAMPAIGN: Final = (*_OF_ONE_DRAFT, "follows")
 
 
 async def campaign_terms(session: Session, campaign: str) -> dict[str, Any]:
@@ -37,6 +39,13 @@ async def campaign_terms(session: Session, campaign: str) -> dict[str, Any]:
         )
     drafted = await _drafted(session, known.launched) if known.launched.revision else None
     return _of_launch(known.launched) if drafted is None else _of_draft(drafted)
+
+
+async def draft_terms(session: Session, campaign: str) -> dict[str, Any]:
+    """The terms of a draft, to draft it again: also which campaign it follows. Raises UserError, LogError."""
+    drafted = find_draft_in(await session.campaigns(), campaign).draft.drafted
+    terms: dict[str, Any] = msgspec.json.decode(drafted.terms)
+    return {name: value for name, value in terms.items() if name not in _OF_ONE_DRAFT}
 
 
 async def _drafted(session: Session, launched: Launched) -> Drafted | None:

@@ -1,11 +1,13 @@
-"""Who did what with a campaign, and when: from the records of `campaigns`, oldest first.
+"""Who did what with a campaign, and when, oldest first: from the records of `campaigns` and the audit trail.
 
 The log keeps every draft, approval, change of budget and wave, but of pauses, weights and hours the last one only
-(compaction); the audit trail has each order of a person.
+(compaction); the audit trail has each of those that was ordered by console or API, and who decided about unknown
+requests (dispatcher/service/people/audit_index.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -13,6 +15,7 @@ import msgspec
 from dispatcher.core.schedule.hours import recorded
 from dispatcher.core.waves.variants import label
 from dispatcher.log.records import record_of
+from dispatcher.service.people.audit_index import audit_index
 from dispatcher.service.session import Session
 from schemas.records import (
     AnyRecord,
@@ -51,17 +54,24 @@ What = Literal[
     "closed",
     "followed up",
     "tested",
+    "unknown decided",
 ]
 
 
 class TimelineEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was done, by whom ("": by the dispatcher itself). `details` are its figures by name."""
+    """One thing that was done, by whom ("": by the dispatcher itself). `details` are its figures by name.
+
+    Of what the audit trail alone has they are what it `says`.
+    """
 
     at_ms: int
     what: What
     by: str
     details: dict[str, Any] = {}
 
+
+AUDITED_WITHIN_MS: Final = 60_000
+"""An order is written to the trail after its record, within this time: it is one event."""
 
 _MARKS: Final = (b"#", b"!")
 """What follows a campaign's id in the keys of its records."""
@@ -94,7 +104,25 @@ async def campaign_timeline(session: Session, campaign: str) -> list[TimelineEve
             found.append(TimelineEvent(at_ms=launched.at_ms, what="followed up", by=launched.by, details=details))
         if launched.test_of == campaign:
             found.append(TimelineEvent(at_ms=launched.at_ms, what="tested", by=launched.by, details=details))
-    return sorted(found, key=lambda event: event.at_ms)
+    return sorted([*found, *await _audited(session, campaign, found)], key=lambda event: event.at_ms)
+
+
+async def _audited(session: Session, campaign: str, known: Sequence[TimelineEvent]) -> list[TimelineEvent]:
+    """What the audit trail has beside these events."""
+    there = list(known)
+    found = []
+    for order in (await audit_index(session)).orders_of(campaign):
+        same = [
+            event
+            for event in there
+            if (event.what, event.by) == (order.what, order.by) and 0 <= order.at_ms - event.at_ms <= AUDITED_WITHIN_MS
+        ]
+        if same:
+            there.remove(max(same, key=lambda event: event.at_ms))
+        else:
+            what: Any = order.what
+            found.append(TimelineEvent(at_ms=order.at_ms, what=what, by=order.by, details={"says": order.says}))
+    return found
 
 
 def _event(record: AnyRecord) -> TimelineEvent | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from dispatcher.errors import UserError
 from dispatcher.i18n import _
 from dispatcher.masking import masked_mobiles, masked_number
 from dispatcher.service.campaigns.views import CampaignWanted, list_campaigns
-from dispatcher.service.inbound import dead_letters, newest_messages
+from dispatcher.service.inbound import dead_letters, message_mark, newest_messages
+from dispatcher.service.people.audit_index import audit_index
 from dispatcher.service.streams import OWN_TEXT, StreamMessage, append_messages
 from dispatcher.service.suppression import change_suppression, read_suppression, suppression_key
 from dispatcher.store.views import InboundFilter
@@ -23,6 +25,8 @@ from producers.console.wording.sentences import said
 
 SHOWN: Final = 100
 DEAD_SHOWN: Final = 20
+KEPT: Final = ("q", "account", "since", "review", "number")
+"""What of a query the forms on its page keep."""
 
 
 async def inbound(visit: Visit) -> Answer:
@@ -38,23 +42,31 @@ async def opt_out(visit: Visit) -> Answer:
         visit.session, np.array([key], np.int64), adds=True, source="person", why=why, by=visit.caller.name
     )
     says = _("The number is on the suppression list.") if done.changed else _("It was on the suppression list already.")
-    return Redirect("/inbound?review=1" if "review" in visit.form else "/inbound", says)
+    return Redirect(_address(visit), says)
 
 
 async def reply(visit: Visit) -> Answer:
-    """Answer a message through a stream that takes texts of its own."""
+    """Answer a message through a stream that takes texts of its own; the audit trail has its mark."""
     form = visit.form
     text, stream = form.get("text", "").replace("\r\n", "\n").strip(), form.get("stream", "")
-    if not text:
-        raise UserError(_("Write what the phone gets."))
-    number, key = visit.state.seal.open(form.get("number", "")), form.get("key", "") or secrets.token_hex(8)
-    message = StreamMessage(number=number, key=key, text=text)
-    [done] = await append_messages(visit.session, stream, [message])
+    try:
+        if not text:
+            raise UserError(_("Write what the phone gets."))
+        number, key = visit.state.seal.open(form.get("number", "")), form.get("key", "") or secrets.token_hex(8)
+        [done] = await append_messages(visit.session, stream, [StreamMessage(number=number, key=key, text=text)])
+    except UserError as error:
+        return await _page(visit, said(error), reply_to=visit.path["message"])
     if done.result == "refused":
-        raise UserError(done.why)
+        return await _page(visit, said(done.why), reply_to=visit.path["message"])
     if done.result == "already there":
-        return Redirect("/inbound", _("This reply was sent already."), "warn")
-    return Redirect("/inbound", _("The reply is on its way, through {stream}.").format(stream=stream))
+        return Redirect(_address(visit), _("This reply was sent already."), "warn")
+    return Redirect(_address(visit), _("The reply is on its way, through {stream}.").format(stream=stream))
+
+
+def _address(visit: Visit) -> str:
+    """The page with the query that the form was on."""
+    kept = urlencode([(name, visit.query[name]) for name in visit.query if name in KEPT])
+    return f"/inbound?{kept}" if kept else "/inbound"
 
 
 async def _streams(visit: Visit) -> list[str]:
@@ -78,8 +90,9 @@ async def _listed(visit: Visit) -> Callable[[str], bool]:
     return on_list
 
 
-async def _page(visit: Visit) -> Html:
-    query, mistake = visit.query, ""
+async def _page(visit: Visit, mistake: str = "", *, reply_to: str = "") -> Html:
+    """The page; `reply_to`: the mistake is about the reply to the message with this mark."""
+    query = visit.query
     review, until_ms = "review" in query, query.get("until", "")
     unmasked = "unmasked" in query and visit.may("numbers:read")
     try:
@@ -97,7 +110,9 @@ async def _page(visit: Visit) -> Html:
     dead = await dead_letters(visit.session, None, DEAD_SHOWN) if found.dead_letters else None
     if unmasked:
         await visit.audit("numbers.unmask", "inbound", says=wanted.contains or "")
-    kept = [(name, value) for name in query for value in query.every(name) if name not in ("until", "unmasked")]
+    kept = {name: query[name] for name in KEPT if query.get(name)}
+    index = await audit_index(visit.session)
+    marks = [message_mark(each) for each in found.messages]
     values = {
         "found": found,
         "dead": dead,
@@ -110,6 +125,10 @@ async def _page(visit: Visit) -> Html:
         "older": found.messages[-1].at_ms if len(found.messages) == SHOWN and not review else None,
         "kept": kept,
         "mistake": mistake,
+        "reply_to": reply_to,
+        "typed": visit.form,
+        "marks": marks,
+        "replies": [index.reply_to(mark) for mark in marks],
         "on_list": await _listed(visit),
         "streams": await _streams(visit),
         "seal": visit.state.seal.close,
@@ -120,6 +139,6 @@ async def _page(visit: Visit) -> Html:
 
 ROUTES: Final = (
     ConsoleRoute(method="GET", path="/inbound", permission="inbound:read", handler=inbound),
-    ConsoleRoute(method="POST", path="/inbound/reply", permission="streams:send", handler=reply),
+    ConsoleRoute(method="POST", path="/inbound/{message}/reply", permission="streams:send", handler=reply),
     ConsoleRoute(method="POST", path="/inbound/opt-out", permission="suppression:write", handler=opt_out),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dispatcher.errors import UserError
-from dispatcher.i18n import N_, _, ngettext
+from dispatcher.i18n import N_, _, current_language, ngettext
 from dispatcher.service.resolutions import list_resolutions, resolution_list
-from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_list, unknown_to_resolve
+from dispatcher.service.unknowns import list_unknown, resolve_unknown, unknown_list, unknown_to_resolve, why
+from dispatcher.store.meanings import chinese_meaning, meaning
 from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
 from producers.console.wording.sentences import said
 from schemas.records import ResolvedAs
@@ -27,21 +28,21 @@ async def unknown(visit: Visit) -> Answer:
 
 async def resolve(visit: Visit) -> Answer:
     """A person's decision about requests of one campaign."""
-    form = visit.form
-    campaign, chunks = form.get("campaign", ""), form.every("chunk")
+    form, campaign = visit.form, visit.path["campaign"]
+    chunks = form.every("chunk")
     try:
         if not chunks:
             raise UserError(_("Tick the requests that you decide about."))
         if form.get("as", "") not in VERDICTS:
             raise UserError(_("Say what became of them."))
-        why = form.get("why", "").strip()
-        if not why:
+        reason = form.get("why", "").strip()
+        if not reason:
             raise UserError(_("Write why: it stays on the log with your name."))
         verdict = ResolvedAs(form["as"])
         if verdict is ResolvedAs.RESEND and "twice" not in form:
             raise UserError(_("Tick that some may get it twice, or decide otherwise."))
         found = await unknown_to_resolve(visit.session, campaign, chunks, verdict)
-        done = await resolve_unknown(visit.session, campaign, found, verdict, why=why, by=visit.caller.name)
+        done = await resolve_unknown(visit.session, campaign, found, verdict, why=reason, by=visit.caller.name)
     except UserError as error:
         return await _page(visit, said(error), campaign)
     says = ngettext("Decided about {n} recipient.", "Decided about {n} recipients.", done.recipients)
@@ -53,9 +54,10 @@ async def _page(visit: Visit, mistake: str = "", campaign: str = "") -> Html:
     wanted = visit.query.get("campaign") or None
     found, behind = await list_unknown(visit.session, wanted)
     listed = unknown_list(found, behind)
+    means = chinese_meaning if current_language() == "zh" else meaning
     groups: dict[str, list[Any]] = {}
-    for request in listed.chunks:
-        groups.setdefault(request.campaign, []).append(request)
+    for request, unknown_request in zip(listed.chunks, found, strict=True):
+        groups.setdefault(request.campaign, []).append((request, why(unknown_request, means).said()))
     decided = resolution_list(await list_resolutions(visit.session, wanted, newest=NEWEST), NEWEST)
     values = {
         "listed": listed,
@@ -72,5 +74,5 @@ async def _page(visit: Visit, mistake: str = "", campaign: str = "") -> Html:
 
 ROUTES: Final = (
     ConsoleRoute(method="GET", path="/unknown", permission="campaigns:read", handler=unknown),
-    ConsoleRoute(method="POST", path="/unknown", permission="unknown:resolve", handler=resolve),
+    ConsoleRoute(method="POST", path="/unknown/{campaign}", permission="unknown:resolve", handler=resolve),
 )

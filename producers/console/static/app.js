@@ -49,7 +49,15 @@
     setTimeout(() => { if (button) button.disabled = false; }, 3000);
   });
 
+  // On a phone each row of a table is a card, and each cell says what it is (pages.css).
+  const label = (table) => {
+    const heads = [...all("thead th", table)].map((each) => each.querySelector(".hidden") ? "" : each.textContent.trim());
+    for (const row of all("tbody tr, tfoot tr", table))
+      [...row.cells].forEach((cell, at) => { if (cell.colSpan === 1 && heads[at]) cell.dataset.label = heads[at]; });
+  };
+
   const begin = (root) => {
+    for (const table of all("table.cards", root)) label(table);
     for (const field of all("[data-word]", root)) judge(field);
     // The server may stand behind a proxy: only the browser knows the whole address.
     for (const each of all("[data-address]", root)) each.textContent = new URL(each.textContent.trim(), location.href).href;

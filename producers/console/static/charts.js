@@ -27,6 +27,7 @@
           label: heads[at].textContent.trim(),
           stroke: style.getPropertyValue(colours[place % colours.length]),
           width: 2,
+          dash: place > 2 ? [6, 4] : undefined,
           points: { show: rows.length < 40 },
         }))],
     }, [days, ...values], figure);

@@ -6,21 +6,25 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dispatcher import clock
 from dispatcher.config.file import Config
+from dispatcher.config.places import ApprovalConfig
 from dispatcher.errors import InputError, UserError
 from dispatcher.log.port import Log
+from dispatcher.service.campaigns.drafts import approve_campaign
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.launching import LaunchRequest
-from dispatcher.service.campaigns.orders.control import cancel_campaign
+from dispatcher.service.campaigns.orders.control import cancel_campaign, close_campaign
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.session import Session, open_session
+from producers.drafts.api import launch_draft, plan_draft
 from producers.launch import commit
 from producers.launch.api import launch
 from producers.segments import follow_up as following
-from producers.segments.follow_up import follow_up, plan_follow_up, prepare_follow_up
+from producers.segments.follow_up import draft_follow_up, follow_up, plan_follow_up, prepare_follow_up
 from schemas.records import Effect, Follows
 from tests.producers.launch import launched as on_log
 from tests.producers.segments.answered import answered, reported
@@ -108,6 +112,46 @@ async def test_recipients_keep_their_own_values_also_with_another_text(config: C
         assert plan.samples == ("Dear name1, order 1", "Dear name2, order 2", "Dear name3, order 3")
         with pytest.raises(InputError, match=r"placeholder \{city\}"):
             await plan_follow_up(session, wanted("failed", text="{city}"))
+
+
+async def test_a_drafted_follow_up_is_approved_launched_and_leaves_out_who_got_the_text_meanwhile(config: Config):
+    guarded = msgspec.structs.replace(config, approval=ApprovalConfig(above=2))
+    async with open_session(config) as session:
+        await may(session)
+    async with open_session(guarded) as session:
+        log = await session.log()
+        late = await answered(log, "may", Effect.ACCEPTED, 6, 1)
+        await cancel_campaign(session, "may")
+        await close_campaign(session, "may")  # 5 and 6 have no report
+        drafted = await draft_follow_up(session, wanted("failed", "no-report", by="olga"))
+        assert (drafted.campaign, drafted.recipients, drafted.lacks_approval) == ("may.follow-1", 5, True)
+        with pytest.raises(UserError, match="another person than its author"):
+            await launch_draft(session, "may.follow-1", by="olga")
+        second = await draft_follow_up(session, wanted("failed", classes=["temporary"], by="olga"))
+        assert second.campaign == "may.follow-2", "a draft keeps its id"
+        assert not (await approve_campaign(session, "may.follow-1", by="arno")).changed_since_approval
+        await reported(log, ACCOUNT, late, [N + 6], 1, "DELIVRD")
+        await launch_draft(session, "may.follow-2", by="olga")
+        assert await texted(log, "may.follow-2") == [1]
+        assert (await plan_draft(session, "may.follow-1")).recipients == 3
+        await launch_draft(session, "may.follow-1", by="olga")
+        assert await texted(log, "may.follow-1") == [2, 3, 5]
+        shown = await show_campaign(session, "may.follow-1")
+        assert (shown.follows is not None and shown.follows.campaign, shown.approved_by) == ("may", "arno")
+        assert shown.adds_up
+
+
+async def test_another_list_of_a_follow_up_voids_its_approval(config: Config):
+    guarded = msgspec.structs.replace(config, approval=ApprovalConfig(above=1))
+    async with open_session(config) as session:
+        await may(session)
+    async with open_session(guarded) as session:
+        log = await session.log()
+        await draft_follow_up(session, wanted("failed", id="again", by="olga"))
+        await approve_campaign(session, "again", by="arno")
+        await reported(log, ACCOUNT, await answered(log, "may", Effect.ACCEPTED, 6, 1), [N + 6], 2, "UNDELIV")
+        drafted = await draft_follow_up(session, wanted("failed", id="again", by="olga"))
+        assert (drafted.recipients, drafted.lacks_approval, drafted.approval_void) == (4, True, ("list",))
 
 
 async def test_the_same_follow_up_is_one_launch_whatever_was_reported_meanwhile(config: Config):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import _, ngettext
-from dispatcher.service.campaigns.cloning import campaign_terms
+from dispatcher.service.campaigns.cloning import campaign_terms, draft_terms
 from dispatcher.service.campaigns.drafts import DraftView, approve_campaign, find_draft, schedule_campaign, show_draft
 from dispatcher.service.campaigns.orders.control import cancel_campaign
 from dispatcher.terminal.times import coming_ms
@@ -109,10 +109,9 @@ async def clone(visit: Visit) -> Answer:
 async def change(visit: Visit) -> Answer:
     """Change the text and terms of a draft, whose list is on the log; its upload may be gone."""
     draft = await show_draft(visit.session, visit.path["id"])
-    terms = await campaign_terms(visit.session, draft.campaign)
     form = visit.state.forms.new(
         visit.caller.name,
-        terms=terms,
+        terms=await draft_terms(visit.session, draft.campaign),
         list_of=draft.campaign,
         campaign=draft.campaign,
         recipients=draft.recipients,

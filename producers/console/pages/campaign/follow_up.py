@@ -1,4 +1,4 @@
-"""Following a campaign up: whom to text again, with which text, what it would do, and launching it."""
+"""Following a campaign up: whom to text again, with which text, what it would do; drafting and launching it."""
 
 from __future__ import annotations
 
@@ -30,23 +30,49 @@ async def ask(visit: Visit) -> Answer:
     return await _page(visit, await show_campaign(visit.session, visit.path["id"]))
 
 
-async def order(visit: Visit) -> Answer:
-    """Plan it, or launch it if the plan is confirmed."""
+async def plan(visit: Visit) -> Answer:
+    """What it would do."""
     shown = await show_campaign(visit.session, visit.path["id"])
-    terms = _terms(visit, shown)
-    long = shown.counts.recipients > SHORT_RECIPIENTS_MAX
     try:
-        plan = as_plan(await call(visit.session, "plan_follow_up_of_terms", long=long, terms=terms))
-        if plan is None or visit.form.get("action") != "launch":
-            return await _page(visit, shown, plan)
-        above = visit.state.config.web.confirm_above
+        return await _page(visit, shown, await _plan(visit, shown))
+    except DispatcherError as error:
+        return await _page(visit, shown, None, said(error))
+
+
+async def keep(visit: Visit) -> Answer:
+    """Keep it as a draft: its page has test, approval, schedule and launch."""
+    shown = await show_campaign(visit.session, visit.path["id"])
+    try:
+        done = await _call(visit, shown, "draft_follow_up_of_terms", _terms(visit, shown))
+    except DispatcherError as error:
+        return await _page(visit, shown, None, said(error))
+    return Redirect(f"/campaigns/{done['campaign']}", _("Drafted. Nothing is sent until it is launched."))
+
+
+async def launch(visit: Visit) -> Answer:
+    """Launch it, if the plan of now is confirmed."""
+    shown = await show_campaign(visit.session, visit.path["id"])
+    above = visit.state.config.web.confirm_above
+    try:
+        plan = await _plan(visit, shown)
+        if plan is None:
+            return await _page(visit, shown)
         if mistake := unconfirmed(visit.form.get("confirm", ""), plan.recipients, above):
-            return await _page(visit, shown, plan, mistake)
-        done = await call(visit.session, "follow_up_of_terms", long=long, terms=terms | {"id": plan.campaign})
+            return await _page(visit, shown, plan, mistake, order="launch")
+        terms = _terms(visit, shown) | {"id": plan.campaign}
+        done = await _call(visit, shown, "follow_up_of_terms", terms)
     except DispatcherError as error:
         return await _page(visit, shown, None, said(error))
     says = _("Launched: {count} recipients are texted again.").format(count=f"{done['recipients']:,}")
     return Redirect(f"/campaigns/{done['campaign']}", says)
+
+
+async def _plan(visit: Visit, shown: ShownCampaign) -> Plan | None:
+    return as_plan(await _call(visit, shown, "plan_follow_up_of_terms", _terms(visit, shown)))
+
+
+async def _call(visit: Visit, shown: ShownCampaign, service: str, terms: dict[str, Any]) -> Any:
+    return await call(visit.session, service, long=shown.counts.recipients > SHORT_RECIPIENTS_MAX, terms=terms)
 
 
 def _terms(visit: Visit, shown: ShownCampaign) -> dict[str, Any]:
@@ -77,7 +103,9 @@ def _text(shown: ShownCampaign) -> str:
     return shown.text if shown.variables else shown.text.replace("{", "{{").replace("}", "}}")
 
 
-async def _page(visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mistake: str = "") -> Html:
+async def _page(
+    visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mistake: str = "", *, order: str = ""
+) -> Html:
     counts = shown.counts
     form, above = visit.form, visit.state.config.approval.above
     return Html(
@@ -100,6 +128,7 @@ async def _page(visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mi
             "may_text_twice": "may_text_twice" in form,
             "plan": plan,
             "mistake": mistake,
+            "order": order,
             "confirm_above": visit.state.config.web.confirm_above,
             "too_many": plan is not None and above is not None and plan.recipients > above,
             "approval_above": above,
@@ -108,7 +137,10 @@ async def _page(visit: Visit, shown: ShownCampaign, plan: Plan | None = None, mi
     )
 
 
+_PATH: Final = "/campaigns/{id}/follow-up"
 ROUTES: Final = (
-    ConsoleRoute(method="GET", path="/campaigns/{id}/follow-up", permission="campaigns:send", handler=ask),
-    ConsoleRoute(method="POST", path="/campaigns/{id}/follow-up", permission="campaigns:send", handler=order),
+    ConsoleRoute(method="GET", path=_PATH, permission="campaigns:draft", handler=ask),
+    ConsoleRoute(method="POST", path=_PATH, permission="campaigns:draft", handler=plan, audited=False),
+    ConsoleRoute(method="POST", path=f"{_PATH}/draft", permission="campaigns:draft", handler=keep),
+    ConsoleRoute(method="POST", path=f"{_PATH}/launch", permission="campaigns:send", handler=launch),
 )

@@ -118,7 +118,8 @@ async def _taken(visit: Visit, form: CampaignForm) -> Answer:
     forms, file = visit.state.forms, next((each for each in visit.files.values() if each.size), None)
     if mistake := _no_list(visit):
         return _list_page(visit, form, mistake)
-    form = replace(form, list_of="", choice=ListChoice())
+    terms = {name: value for name, value in form.terms.items() if name != "follows"}  # others than who is followed up
+    form = replace(form, list_of="", choice=ListChoice(), terms=terms)
     if file is not None:
         form = replace(form, list_name=Path(file.name).name[:NAME_CHARS_MAX] or _("list"), list_bytes=file.size)
         await asyncio.to_thread(forms.take_list, form, file.path)
