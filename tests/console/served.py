@@ -24,15 +24,18 @@ FLOW = {"limit": 500, "per_s": 1, "unit": "messages"}
 
 
 def configuration(folder: Path, **web: Any) -> Config:
-    """Two accounts that reach no vendor, and a console at any free port."""
+    """Two accounts that reach no vendor, summer with a price, and a console at any free port."""
     account = {"vendor": "batch-a", "url": "http://127.0.0.1:9", "account": "demo", "pswd": "secret-of-the-vendor"}
     table = {
         "log": {"url": f"sqlite:{folder}/log.db"},
         "store": {"url": f"sqlite:{folder}/results.db"},
         "web": {"listen": "127.0.0.1:0"} | web,
         "account": {
-            name: account | {"receiver": name, "push_pswd": f"{name}-key", "flow": flow}
-            for name, flow in (("spring", FLOW), ("summer", FLOW | {"limit": 200}))
+            name: account | {"receiver": name, "push_pswd": f"{name}-key", "flow": flow} | more
+            for name, flow, more in (
+                ("spring", FLOW, {}),
+                ("summer", FLOW | {"limit": 200}, {"price": {"default": "0.05"}}),
+            )
         },
     } | ALWAYS
     return parse(table, str(folder / "dispatcher.toml"))

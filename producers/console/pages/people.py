@@ -10,7 +10,8 @@ from dispatcher.i18n import _
 from dispatcher.service.people.audit import audit_trail
 from dispatcher.service.people.directory import SignInRefused
 from dispatcher.service.people.words import ACTION_WORDS, KIND_WORDS, PERMISSION_WORDS, ROLE_WORDS
-from producers.console.visit import Answer, ConsoleRoute, Html, Redirect, Visit
+from producers.console.visit import Answer, ConsoleRoute, Handler, Html, Redirect, Visit
+from producers.console.wording.sentences import said
 
 AUDIT_LINES: Final = 50
 
@@ -118,8 +119,23 @@ async def _with_link(visit: Visit, name: str, did: str = "") -> Html:
     return _page(visit, link={"name": name, "path": f"/link/{made.secret}", "until_ms": made.expires_ms}, did=did)
 
 
-def _page(visit: Visit, **made: Any) -> Html:
+def _beside(order: str, handler: Handler) -> Handler:
+    """The handler of a form whose mistakes are said beside it; `order` names the form, with the values of its path."""
+
+    async def handle(visit: Visit) -> Answer:
+        try:
+            return await handler(visit)
+        except UserError as error:
+            return _page(visit, 422, mistake=said(error), order=order.format(**visit.path))
+
+    return handle
+
+
+def _page(visit: Visit, status: int = 200, **made: Any) -> Html:
     values = {
+        "mistake": "",
+        "order": "",
+        "typed": visit.form,
         "people": visit.people.list_people(),
         "tokens": visit.people.list_tokens(),
         "sessions": visit.people.list_sessions(),
@@ -129,7 +145,7 @@ def _page(visit: Visit, **made: Any) -> Html:
         "link": None,
         "token": None,
     }
-    return Html("people/people.html", values | made)
+    return Html("people/people.html", values | made, status)
 
 
 def _me(visit: Visit, fault: str = "", status: int = 200) -> Html:
@@ -153,12 +169,12 @@ def _route(method: str, path: str, handler: Any) -> ConsoleRoute:
 ROUTES: Final = (
     _route("GET", "/people", show_people),
     _route("GET", "/people/audit", show_audit),
-    _route("POST", "/people/add", add_person),
-    _route("POST", "/people/{name}/role", set_role),
+    _route("POST", "/people/add", _beside("add", add_person)),
+    _route("POST", "/people/{name}/role", _beside("role {name}", set_role)),
     _route("POST", "/people/{name}/link", make_link),
-    _route("POST", "/people/{name}/remove", remove_person),
+    _route("POST", "/people/{name}/remove", _beside("remove {name}", remove_person)),
     _route("POST", "/people/{name}/sign-out", end_sessions),
-    _route("POST", "/people/tokens/add", add_token),
+    _route("POST", "/people/tokens/add", _beside("token", add_token)),
     _route("POST", "/people/tokens/{token}/revoke", revoke_token),
     ConsoleRoute(method="GET", path="/me", permission=None, handler=show_me),
     ConsoleRoute(method="POST", path="/me/password", permission=None, handler=change_password),

@@ -59,6 +59,8 @@
   const begin = (root) => {
     for (const table of all("table.cards", root)) label(table);
     for (const field of all("[data-word]", root)) judge(field);
+    // A form whose mistake the server says opens again, and above the page.
+    for (const dialog of all("dialog[open]", root)) { dialog.close(); dialog.showModal(); }
     // The server may stand behind a proxy: only the browser knows the whole address.
     for (const each of all("[data-address]", root)) each.textContent = new URL(each.textContent.trim(), location.href).href;
   };
