@@ -22,11 +22,12 @@ from dispatcher.core.numbers import normalise
 from dispatcher.core.streams.hidden_codes import packed
 from dispatcher.core.streams.keys import digest
 from dispatcher.core.streams.routing import account_of
-from dispatcher.core.streams.segments import APPENDED_MAX
+from dispatcher.core.streams.segments import APPENDED_MAX, StreamKey
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import Conflict, NotFound, TextError
 from dispatcher.log.campaigns_feed import read_campaigns
-from dispatcher.log.port import Entry
+from dispatcher.log.port import Entry, Log
+from dispatcher.log.stream_keys import StreamKeysFeed
 from dispatcher.os_user import os_user
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
@@ -108,9 +109,9 @@ AppendResult = Literal["taken", "already there", "refused"]
 class Appending(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one message: it is on the log (`taken`), or it is not sent and `why` says why it was refused.
 
-    `already there`: this process appended its key a short time ago, for the same number. A message that repeats the key
-    of another process is `taken`, and left out by the lane, counted as duplicate. Its place on the log: `position` in
-    the record at `offset` of `jobs`/`partition`.
+    `already there`: the stream had its key, for the same number. A message that repeats what another process appended
+    within the last second may be `taken`, and is left out by the lane, counted as duplicate. Its place on the log:
+    `position` in the record at `offset` of `jobs`/`partition`; -1 of a message from before that is not found.
     """
 
     key: str
@@ -181,6 +182,7 @@ async def append_messages(session: Session, stream: str, messages: Sequence[Stre
     """
     found = await stream_of(session, stream)
     memory, at_ms = _memory(session), now_ms()
+    await _recall(session, found, messages, at_ms)
     vendors = {leg.account: session.config.account(leg.account) for leg in found.launched.legs}
     numbers = _numbers([message.number for message in messages], vendors.values())
     answers: list[Appending | None] = [None] * len(messages)
@@ -207,6 +209,7 @@ async def append_messages(session: Session, stream: str, messages: Sequence[Stre
             partition = lane_partition(account)
             record = _record(found.launched, account, group, at_ms)
             [offset] = await log.append(JOBS.name, partition, [Entry(account.encode(), encode(record))])
+            memory.keys_of(log, found.launched, account).appended(offset, record)
             for position, each in enumerate(group):
                 taken = Appending(
                     key=each.key,
@@ -219,6 +222,31 @@ async def append_messages(session: Session, stream: str, messages: Sequence[Stre
                 memory.took(stream, each.number, taken)
                 answers[each.index] = taken
     return [answer for answer in answers if answer is not None]
+
+
+async def _recall(session: Session, stream: Stream, messages: Sequence[StreamMessage], at_ms: int) -> None:
+    """Remember those of these messages whose keys the log has. Raises LogError."""
+    memory, launched = _memory(session), stream.launched
+    asked: dict[str, dict[int, str]] = {}
+    for key in {message.key for message in messages}:
+        if not memory.has(launched.campaign, key):
+            asked.setdefault(account_of(key, stream.terms), {})[digest(key)] = key
+    if not asked:
+        return
+    log, checkpoints = await session.log(), (await session.campaigns()).checkpoints
+    for account, keys in asked.items():
+        feed, partition = memory.keys_of(log, launched, account), lane_partition(account)
+        await feed.look(checkpoints.get(partition))
+        known = feed.known(list(keys), at_ms - stream.terms.keys_kept_ms)
+        places = await feed.find(known) if known else {}
+        for each in known:
+            taken, place = (
+                Appending(key=keys[each], result="taken", account=account, partition=partition),
+                places.get(each),
+            )
+            if place is not None:
+                taken = msgspec.structs.replace(taken, offset=place.offset, position=place.position)
+            memory.took(launched.campaign, None if place is None else place.number, taken)
 
 
 async def close_stream(session: Session, stream: str, *, by: str = "") -> StreamClosing:
@@ -264,19 +292,31 @@ class _Memory:
 
     def __init__(self) -> None:
         self.streams: dict[str, Stream] = {}
-        self._keys: OrderedDict[tuple[str, str], tuple[int, Appending]] = OrderedDict()
+        self._keys: OrderedDict[tuple[str, str], tuple[int | None, Appending]] = OrderedDict()
+        self._feeds: dict[StreamKey, StreamKeysFeed] = {}
+
+    def has(self, stream: str, key: str) -> bool:
+        """Whether the answer to this key is remembered."""
+        return (stream, key) in self._keys
+
+    def keys_of(self, log: Log, launched: Launched, account: str) -> StreamKeysFeed:
+        """The keys of this stream that are on the log."""
+        of = account, launched.campaign, launched.attempt
+        if of not in self._feeds:
+            self._feeds[of] = StreamKeysFeed(log, of)
+        return self._feeds[of]
 
     def answer(self, stream: str, message: StreamMessage, number: int) -> Appending | None:
         """The answer to a message whose key is remembered."""
         held = self._keys.get((stream, message.key))
         if held is None:
             return None
-        if held[0] != number:
+        if held[0] not in (None, number):
             return Appending(key=message.key, result="refused", why=ANOTHER_NUMBERS)
         return msgspec.structs.replace(held[1], result="already there")
 
-    def took(self, stream: str, number: int, taken: Appending) -> None:
-        """This message is on the log."""
+    def took(self, stream: str, number: int | None, taken: Appending) -> None:
+        """This message is on the log. `number` None: its message was not found, whatever its number is."""
         self._keys[stream, taken.key] = number, taken
         if len(self._keys) > KEYS_REMEMBERED_MAX:
             self._keys.popitem(last=False)

@@ -21,6 +21,7 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, parse
 from dispatcher.core.results.equation import Counts
 from dispatcher.log.opening import open_log
+from dispatcher.log.port import Entry
 from dispatcher.service.campaigns.orders.control import control_campaign
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, open_stream
@@ -37,6 +38,8 @@ MESSAGES = 2_000
 EXPIRED = range(1_100, 1_200)
 SUPPRESSED = range(1_300, 1_350)
 REPEATED = range(100, 300)
+COPIED = 250
+"""Messages of an append."""
 
 VENDORS: Mapping[str, Mapping[str, Any]] = {
     "batch-b": {"account": "spring", "pswd": "secret"},
@@ -96,8 +99,8 @@ class StreamContract:
             first = Session(settings, log)
             await open_stream(first, StreamRequest(id="orders", text=TEXT, route=["spring"]))
             async with owner(settings) as running, patience():
-                for begin in range(0, 1_000, 250):
-                    await append_messages(first, "orders", [message(index) for index in range(begin, begin + 250)])
+                for begin in range(0, 1_000, COPIED):
+                    await append_messages(first, "orders", [message(index) for index in range(begin, begin + COPIED)])
                 while (await counts_of(running)).queued:
                     await asyncio.sleep(0.05)
                 await control_campaign(first, "orders", "pause")
@@ -106,8 +109,12 @@ class StreamContract:
                 assert {each.result for each in await append_messages(first, "orders", later)} == {"taken"}
             opted_out = np.array([FIRST + index for index in SUPPRESSED])
             await change_suppression(first, opted_out, adds=True, source="person", why="asked")
-            other = Session(settings, log)  # another process: it does not remember the keys
-            await append_messages(other, "orders", [message(i) for i in (*range(1_600, MESSAGES), *REPEATED)])
+            other = Session(settings, log)  # another process: it reads the keys from the log
+            await append_messages(other, "orders", [message(i) for i in range(1_600, MESSAGES)])
+            repeated = await append_messages(other, "orders", [message(i) for i in REPEATED])
+            assert {each.result for each in repeated} == {"already there"}
+            stored = await log.fetch("jobs", repeated[0].partition, repeated[0].offset)
+            await log.append("jobs", repeated[0].partition, [Entry(stored.key, stored.value)])  # a late second copy
             while now_ms() <= soon_ms:
                 await asyncio.sleep(0.02)
             await control_campaign(other, "orders", "resume")
@@ -116,7 +123,7 @@ class StreamContract:
                     await asyncio.sleep(0.05)
             sent = set(range(MESSAGES)) - set(EXPIRED) - set(SUPPRESSED)
             counts = await counts_of(first)
-            assert (counts.rows, counts.duplicate, counts.suppressed) == (MESSAGES + 200, len(REPEATED), 50)
+            assert (counts.rows, counts.duplicate, counts.suppressed) == (MESSAGES + COPIED, COPIED, 50)
             assert counts.unknown == 0
             assert counts.accepted + counts.delivered + counts.failed == len(sent) + len(EXPIRED)  # some reports fail
             rows = await asyncio.to_thread(sim.rows)
@@ -130,7 +137,7 @@ class StreamContract:
             expired = [row for row in exported if "expired" in row.values()]
             assert sorted(row["number"] for row in expired) == [str(FIRST + index) for index in EXPIRED]
             states = Counter(row["state"] for row in exported)
-            assert (states["duplicate"], states["suppressed"], len(exported)) == (200, 50, MESSAGES + 200)
+            assert (states["duplicate"], states["suppressed"], len(exported)) == (COPIED, 50, MESSAGES + COPIED)
             reasons = {row["meaning"] for row in exported if row["state"] == "suppressed"}
             view = await first.read(lambda reader: reader.campaign("orders"))
             assert view is not None

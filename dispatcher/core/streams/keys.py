@@ -96,13 +96,10 @@ class KnownKeys:
     def add(self, offset: int, keys: bytes, at_ms: int, keep_ms: int) -> list[int]:
         """The messages of an `Appended` at this offset; returns the positions of those whose key is known."""
         self.next = offset + 1
-        self._forget(at_ms - keep_ms)
+        self.forget(at_ms - keep_ms)
         asked = np.frombuffer(keys, "<u8").astype(np.uint64)
-        known = np.zeros(len(asked), np.bool_)
-        for run in self._runs:
-            known |= run.has(asked)
         repeated = []
-        for position, (key, is_known) in enumerate(zip(asked.tolist(), known.tolist(), strict=True)):
+        for position, (key, is_known) in enumerate(zip(asked.tolist(), self.knows(asked).tolist(), strict=True)):
             if is_known or key in self._tail_set:
                 repeated.append(position)
             else:
@@ -112,7 +109,20 @@ class KnownKeys:
         self._make_pages()
         return repeated
 
+    def knows(self, asked: Digests) -> NDArray[np.bool_]:
+        """Which of these keys are known."""
+        known = np.zeros(len(asked), np.bool_)
+        for run in self._runs:
+            known |= run.has(asked)
+        if self._tail_set:
+            known |= np.fromiter((key in self._tail_set for key in asked.tolist()), np.bool_, len(asked))
+        return known
+
     # --- pages ---
+
+    def keeps_no_pages(self) -> None:
+        """Whoever folds these keys writes no pages: forget those that would be written."""
+        self._unwritten.clear()
 
     def unwritten(self) -> Iterator[tuple[int, bytes, int]]:
         """(number of the first key, keys, newest_ms) of the pages that were not read back from the journal."""
@@ -154,7 +164,7 @@ class KnownKeys:
             before, last = self._runs[-2:]
             self._runs[-2:] = [_Run(np.sort(np.concatenate((before.digests, last.digests))), last.newest_ms)]
 
-    def _forget(self, before_ms: int) -> None:
+    def forget(self, before_ms: int) -> None:
         """Drop the columns and pages of ages that were over before this."""
         age = before_ms // AGE_MS
         while self._runs and self._runs[0].newest_ms // AGE_MS < age:

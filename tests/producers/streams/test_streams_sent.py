@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from consumers.lanes.role import run_lanes
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, parse
+from dispatcher.core.streams import keys
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
-from dispatcher.log.port import Log
+from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
 from dispatcher.service.campaigns.orders.control import close_campaign, control_campaign
 from dispatcher.service.campaigns.results import write_results
@@ -23,7 +24,14 @@ from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.lookup import look_up
 from dispatcher.service.reports.spend import SpendWanted, report_spend
 from dispatcher.service.session import Session
-from dispatcher.service.streams import StreamMessage, StreamRequest, append_messages, close_stream, open_stream
+from dispatcher.service.streams import (
+    Appending,
+    StreamMessage,
+    StreamRequest,
+    append_messages,
+    close_stream,
+    open_stream,
+)
 from dispatcher.store.views import CampaignView
 from loadtest.sim.process import spawn
 from producers.segments.follow_up import follow_up
@@ -73,6 +81,48 @@ async def test_a_key_that_another_number_has_is_refused_and_a_repeat_is_there_al
     await log.close()
 
 
+async def append_again(log: Log, taken: Appending) -> None:
+    """The record of this message once more."""
+    stored = await log.fetch("jobs", taken.partition, taken.offset)
+    await log.append("jobs", taken.partition, [Entry(stored.key, stored.value)])
+
+
+async def test_a_session_after_a_restart_answers_a_repeated_key_as_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the lane's checkpoint has the key in a page, behind its pages, or not at all yet."""
+    monkeypatch.setattr(keys, "PAGE", 4)
+    with spawn({"vendor": "batch-b", "account": {"spring": {"flow": {"limit": 1_000}}}}) as sim:
+        settings = config(tmp_path, sim.url)
+        log = await open_log(settings.log.url)
+        session = Session(settings, log)
+        await open_stream(session, StreamRequest(id="codes", text=TEXT, route=["spring"], campaign_class="code"))
+        stop = asyncio.Event()
+        lanes = asyncio.create_task(run_lanes(settings, log, stop))
+        try:
+            first = [(await append_messages(session, "codes", [message(index)]))[0] for index in range(6)]
+            async with patience():
+                while (await shown(settings, log)).counts.accepted < 6:
+                    await asyncio.sleep(0.05)
+        finally:
+            stop.set()
+            await lanes
+        first += await append_messages(session, "codes", [message(6), message(7)])
+        end = await log.end("jobs", first[0].partition)
+        restarted = Session(settings, log)
+        again = await append_messages(restarted, "codes", [message(index) for index in range(8)])
+        assert again == [replace(each, result="already there") for each in first]
+        others = [replace(message(index), number=str(FIRST + 99)) for index in (0, 5, 7)]
+        assert {each.result for each in await append_messages(restarted, "codes", others)} == {"refused"}
+        assert await log.end("jobs", first[0].partition) == end
+        forgotten = Session(settings, log)
+        monkeypatch.setattr("dispatcher.service.streams.now_ms", lambda: now_ms() + 30 * 86_400_000)
+        assert (await append_messages(forgotten, "codes", [message(0)]))[0].result == "taken"
+        for each in (session, restarted, forgotten):
+            await each.close()
+        await log.close()
+
+
 async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_holds_by_day(tmp_path: Path) -> None:
     with spawn({"vendor": "batch-b", "account": {"spring": {"flow": {"limit": 1_000}}}}) as sim:
         settings = config(tmp_path, sim.url)
@@ -88,10 +138,13 @@ async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_hold
             assert [each.result for each in first] == ["taken"] * 5
             again = await append_messages(one, "codes", [message(0), message(9, expires_ms=now_ms() - 1)])
             assert [each.result for each in again] == ["already there", "refused"]
-            repeated = await append_messages(other, "codes", [message(0), message(5), message(3)])
-            assert [each.result for each in repeated] == ["taken"] * 3
+            others = replace(message(3), number=str(FIRST + 1))
+            repeated = await append_messages(other, "codes", [message(0), message(5), others, message(3)])
+            assert [each.result for each in repeated] == ["already there", "taken", "refused", "already there"]
+            assert [replace(each, result="taken") for each in repeated[::3]] == [first[0], first[3]]
+            await append_again(log, first[0])  # as an append that timed out and was written all the same
             async with patience():
-                while (view := await shown(settings, log)).counts.open > 6 or view.counts.duplicate < 2:
+                while (view := await shown(settings, log)).counts.open > 6 or view.counts.duplicate < 5:
                     await asyncio.sleep(0.05)
                 while (await shown(settings, log)).counts.accepted < 6:
                     await asyncio.sleep(0.05)
@@ -103,7 +156,7 @@ async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_hold
             (str(FIRST + index), TEXT.format(code=f"{index:04}")) for index in range(6)
         ]
         view = await shown(settings, log)
-        assert view.counts.line() == "8 rows = 2 duplicate + 6 accepted"
+        assert view.counts.line() == "11 rows = 5 duplicate + 6 accepted"
         assert view.status == "open"
         assert view.stream is not None
         assert [day.counts for day in view.stream.days] == [view.counts]
@@ -111,10 +164,8 @@ async def test_each_message_is_sent_once_with_its_own_text_and_the_equation_hold
             await asyncio.to_thread(write_results, settings, view, out, "ndjson", texts=True)
         told = [json.loads(line) for line in (tmp_path / "out.ndjson").read_text("utf-8").splitlines()]
         assert [(each["state"], each["text"]) for each in told] == [
-            *(("accepted", TEXT.format(code=f"{index:04}")) for index in range(5)),
-            ("duplicate", TEXT.format(code="0000")),
-            ("accepted", TEXT.format(code="0005")),
-            ("duplicate", TEXT.format(code="0003")),
+            *(("accepted", TEXT.format(code=f"{index:04}")) for index in range(6)),
+            *(("duplicate", TEXT.format(code=f"{index:04}")) for index in range(5)),
         ]
         assert [each.state for each in (await look_up(one, str(FIRST))).campaigns] == ["accepted", "duplicate"]
         assert (await control_campaign(one, "codes", "pause")).changed
