@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from dispatcher.carriers.lookup import Overrides, carriers_of
-from dispatcher.core.campaigns import Campaigns
+from dispatcher.core.campaigns import Campaign, Campaigns
 from dispatcher.core.lane.effects import Send
 from dispatcher.core.messages.personal import Personal
 from dispatcher.core.messages.template import Template, parse
@@ -58,7 +58,7 @@ class PreparedMessages:
         _, template = self._message(campaign, account, 0)
         return Personal(values, template.of(values.names), vendor.split, vendor.variable_limits)
 
-    def appended(self, offset: int, record: Appended) -> AppendedMessages | None:
+    def appended(self, offset: int, record: Appended, ported: Overrides) -> AppendedMessages | None:
         """Messages of a stream as their account sends them; None: its launch is not known. Raises ValueError."""
         known = self._campaigns.get(record.campaign)
         if known is None or known.launched is None or record.account not in self._vendors:
@@ -68,7 +68,10 @@ class PreparedMessages:
             values = self._with_codes(record)
         if values.names:
             personal = self.personal(record.campaign, record.account, values)
-        return AppendedMessages(offset, record, personal)
+        costs = None
+        if known.launched.budget:
+            costs = self._costs(known, record.account, 0, record.numbers, values if values.names else None, ported)
+        return AppendedMessages(offset, record, personal, costs)
 
     def _with_codes(self, record: Appended) -> BatchValues:
         try:
@@ -89,15 +92,21 @@ class PreparedMessages:
         """
         known = self._campaigns.get(job.campaign)
         assert known is not None
+        return self._costs(known, job.account, known.waves.variant(job.variant), numbers, values, ported)
+
+    def _costs(
+        self, known: Campaign, account: str, variant: int, numbers: bytes, values: BatchValues | None, ported: Overrides
+    ) -> Costs:
+        """What each of these costs at this account; `variant`: the index of the text without values."""
         launched = known.launched
         assert launched is not None
-        [leg] = [leg for leg in launched.legs if leg.account == job.account]
+        [leg] = [leg for leg in launched.legs if leg.account == account]
         carriers = carriers_of(decode(numbers), ported)
         parts: Column | int
         if values is None:
-            parts = segments_of(launched, leg, known.waves.variant(job.variant))
+            parts = segments_of(launched, leg, variant)
         else:
-            _, template = self._message(job.campaign, job.account, 0)
+            _, template = self._message(known.id, account, 0)
             parts = Personal(values, template.of(values.names), split_of(leg)).parts_each
         changes = tuple((from_ms, prices * parts) for from_ms, prices in cost_changes(leg, carriers))
         return Costs(price_column(leg.prices)[carriers] * parts, changes)

@@ -319,9 +319,12 @@ class LaneRunner:
     def _messages_of(self, offset: int, record: Appended) -> AppendedMessages | None:
         """Messages of a stream as their account sends them; None if they cannot be read now: they are fetched later."""
         try:
-            return self._messages.appended(offset, record)
+            return self._appended(offset, record)
         except ValueError:
             return None
+
+    def _appended(self, offset: int, record: Appended) -> AppendedMessages | None:
+        return self._messages.appended(offset, record, self._learnt.overrides)
 
     def _campaign_changed(self, campaign: str) -> None:
         if self._owner is not None:
@@ -426,7 +429,7 @@ class LaneRunner:
 
     async def _fetch_segment(self, fetch: Fetch) -> SegmentBatch:
         """The messages of a segment of a stream from `start` on, as far as they are on the log. Raises ValueError."""
-        reading = SegmentReading(fetch.job, fetch.start, self._messages.appended)
+        reading = SegmentReading(fetch.job, fetch.start, self._appended)
         at, inside = fetch.job_offset, True
         while inside and (records := await self._log.read(JOBS.name, self.partition, at)):
             at = records[-1].offset + 1

@@ -54,7 +54,8 @@ class StreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A stream to open; repeated with the same `id` and terms it is opened once.
 
     With a `text` (with placeholders, as "Your code is {code}") its messages have values; without one, texts of their
-    own. `expires_after_s`: a message is not sent later than this after it was appended, unless it says otherwise.
+    own. `budget` is what it may cost at most, in CNY ("500"): what it does not pay waits, and expires.
+    `expires_after_s`: a message is not sent later than this after it was appended, unless it says otherwise.
     `keys_kept_s`: how long a key is known. A stream of class code is urgent unless `urgent` says otherwise. The other
     fields are those of a LaunchRequest.
     """
@@ -72,6 +73,7 @@ class StreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     between: str = ""
     days: str = ""
     at_closing: str = "continue"
+    budget: str = ""
     extno: str = ""
     options: Mapping[str, str] = {}
     by: str = ""

@@ -42,6 +42,7 @@ class StreamTerms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     between: Word = ""
     days: Word = ""
     at_closing: Literal["pause", "continue"] = "continue"
+    budget: Word = ""
     extno: Word = ""
     options: dict[str, Word] = {}
 

@@ -87,6 +87,7 @@ class SendResult(msgspec.Struct, frozen=True, kw_only=True):
     metavar="TIME",
     help="How long a key is known, so that it is sent once.",
 )
+@click.option("--budget", default="", metavar="CNY", help="What it may cost at most; more waits, and expires.")
 @click.option("--option", "options", multiple=True, metavar="[ACCOUNT.]K=V", help="A vendor option, as product=7.")
 @click.option("--extno", default="", metavar="DIGITS", help="What extends the sender's number.")
 @hours_options("continue")

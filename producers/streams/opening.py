@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import Final
 
 import orjson
+from msgspec.structs import replace
 
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config
 from dispatcher.core.messages.text import parts
+from dispatcher.core.money.budget import shares
 from dispatcher.core.schedule.hours import to_record
 from dispatcher.errors import LogDamaged, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
@@ -116,6 +118,7 @@ def _as_launch(request: StreamRequest) -> LaunchRequest:
         between=request.between,
         days=request.days,
         at_closing=request.at_closing,
+        budget=request.budget,
     )
 
 
@@ -156,8 +159,11 @@ def _launched(definition: Definition, terms: StreamTerms, fingerprint: str) -> L
         )
         for account, vendor in definition.accounts.items()
     )
+    of_budget = shares(definition.budget, [weight for _, weight in terms.weights])
+    legs = tuple(replace(leg, share=share) for leg, share in zip(legs, of_budget, strict=True))
     return Launched(
         campaign=definition.campaign,
+        budget=definition.budget,
         attempt=attempt,
         fingerprint=fingerprint,
         name=definition.name,

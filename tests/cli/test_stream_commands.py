@@ -70,6 +70,7 @@ def test_a_stream_is_opened_fed_shown_and_closed(place: Path) -> None:
         (["stream", "send", "codes", "--file", "bad.ndjson"], "line 1 of bad.ndjson is no message"),
         (["stream", "open", "--route", "spring", "--expires-after", "soon"], "is no time"),
         (["stream", "open", "--id", "codes", "--route", "spring"], "another --id"),
+        (["stream", "open", "--route", "spring", "--budget", "5"], 'account "spring" has no price'),
         (["stream", "close", "none"], 'there is no stream "none"'),
     ],
 )

@@ -42,6 +42,10 @@ def _seeds(mutant: Callable[[MonkeyPatch], None]) -> list[int]:
     return catching.seeds_of(mutant, lambda seed: True)
 
 
+def _with_money(mutant: Callable[[MonkeyPatch], None]) -> list[int]:
+    return catching.seeds_of(mutant, streams.has_budget)
+
+
 SEARCHES: Final = (
     *(Search(mutant, seeds_of, partial(play, joined=mutant in JOIN_MUTANTS)) for mutant in MUTANTS),
     *(Search(mutant, of_links.seeds_of, partial(links.play, joined=False)) for mutant in of_links.MUTANTS),
@@ -49,6 +53,7 @@ SEARCHES: Final = (
     *(Search(mutant, _seeds, failover.play) for mutant in of_failover.MUTANTS),
     *(Search(mutant, _seeds, partial(failover.play, joined=True)) for mutant in of_failover.OF_THE_JOIN),
     *(Search(mutant, _seeds, streams.play) for mutant in of_streams.MUTANTS),
+    *(Search(mutant, _with_money, partial(streams.play, joined=False)) for mutant in of_streams.OF_BUDGETS),
 )
 
 

@@ -199,6 +199,7 @@ class NextSends:
     ) -> Intent:
         """The intent of the next `count` recipients of the piece."""
         self._n += 1
+        sends = because is LeftOut.SUPPRESSED
         make = Intent
         if isinstance(batch, SegmentBatch):
             make = partial(StreamIntent, appended=batch.appended(piece.start), because=because)  # type: ignore[assignment]
@@ -216,7 +217,7 @@ class NextSends:
             strikes=piece.strikes,
             ttl_ms=round(lane.ttl.s * 1000),
             left_out=left_out,
-            cost=None if batch.costs is None else batch.costs.at(now_ms).packed(piece.start, count),
+            cost=None if batch.costs is None or not sends else batch.costs.at(now_ms).packed(piece.start, count),
         )
 
     def _over(self, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Append]:

@@ -521,10 +521,9 @@ class Owner:
     def _intent_read(self, chunk: Chunk, now_s: float) -> None:
         lane = self.lanes.get(chunk.account)
         proposal = lane.proposed.pop(chunk.n, None) if lane is not None else None
-        if proposal is not None:
-            self.budgets.settled(chunk.account, chunk.campaign, proposal.cost)
         if lane is None or proposal is None or self.deposed:
-            return
+            return  # a newer owner's intents have numbers of their own
+        self.budgets.settled(chunk.account, chunk.campaign, proposal.cost)
         self._confirmed_s = max(self._confirmed_s, proposal.asked_s)
         if not chunk.asked:
             if chunk.job not in self.state.jobs:

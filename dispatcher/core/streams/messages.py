@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from dispatcher.core.lane.suppressed import JudgedBatch, Suppressed
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.messages.personal import ChunkTexts, Personal
+from dispatcher.core.money.costs import Costs
 from dispatcher.core.numbers import Numbers, decode
 from dispatcher.core.ranges import Ranges
 from dispatcher.core.streams.segments import Segment, placed, stream_of
-from schemas.records import AnyRecord, Appended, Job
+from schemas.records import AnyRecord, Appended, Cost, Job
 
 
 class AppendedMessages:
@@ -27,10 +28,10 @@ class AppendedMessages:
 
     __slots__ = ("_judged", "batch", "expires", "numbers", "offset")
 
-    def __init__(self, offset: int, record: Appended, personal: Personal | None) -> None:
-        """`personal`: their texts, if the stream's text has placeholders."""
+    def __init__(self, offset: int, record: Appended, personal: Personal | None, costs: Costs | None = None) -> None:
+        """`personal`: their texts, if the stream's text has placeholders; `costs`: if the stream has a budget."""
         self.offset: Final = offset
-        self.batch: Final = Batch(record.numbers, record.count, personal)
+        self.batch: Final = Batch(record.numbers, record.count, personal, costs)
         self.numbers: Final[Numbers] = decode(record.numbers)
         self.expires: Final[NDArray[np.int64]] = np.frombuffer(record.expires, "<i8").astype(np.int64)
         self._judged: JudgedBatch | None = None
@@ -90,8 +91,6 @@ class SegmentReading:
 class SegmentBatch:
     """The messages [begin, end) of a segment; the calls are those of `Batch`."""
 
-    costs: Final = None
-
     def __init__(self, begin: int = 0) -> None:
         self.begin = begin
         self.end = begin
@@ -117,6 +116,11 @@ class SegmentBatch:
     def is_personal(self) -> bool:
         """Whether messages have texts of their own."""
         return any(part.batch.is_personal for part in self._parts[:1])
+
+    @property
+    def costs(self) -> SegmentCosts | None:
+        """What each message costs, if the stream has a budget."""
+        return SegmentCosts(self) if self._parts and self._parts[0].batch.costs is not None else None
 
     def cut(self, start: int, end: int, numbers_max: int, chars_max: int | None = None, numbers_min: int = 1) -> int:
         """As `Batch.cut`; within one append, and each number once."""
@@ -166,6 +170,50 @@ class SegmentBatch:
         over = part.expires[start - at : end - at] < now_ms
         return int(np.argmax(over)) if over.any() else len(over)
 
+    def costs_at(self, start: int, now_ms: int) -> tuple[int, int, Costs]:
+        """Of the append that this message is of: where it begins, its messages, and what they cost if sent now."""
+        at, part = self._at(start)
+        assert part.batch.costs is not None
+        return at, part.batch.count, part.batch.costs.at(now_ms)
+
     def _at(self, start: int) -> tuple[int, AppendedMessages]:
         index = bisect_right(self._starts, start) - 1
         return self._starts[index], self._parts[index]
+
+
+class SegmentCosts:
+    """What the messages of a segment cost; the calls are those of `Costs`, each within one append."""
+
+    __slots__ = ("_now_ms", "_segment")
+
+    def __init__(self, segment: SegmentBatch, now_ms: int = 0) -> None:
+        self._segment: Final = segment
+        self._now_ms: Final = now_ms
+
+    def at(self, now_ms: int) -> SegmentCosts:
+        """As `Costs.at`."""
+        return SegmentCosts(self._segment, now_ms)
+
+    def of(self, start: int, count: int) -> int:
+        """As `Costs.of`."""
+        at, count, costs = self._within(start, count)
+        return costs.of(start - at, count)
+
+    def affordable(self, start: int, count: int, amount: int) -> int:
+        """As `Costs.affordable`."""
+        at, count, costs = self._within(start, count)
+        return costs.affordable(start - at, count, amount)
+
+    def in_one_intent(self, start: int, count: int) -> int:
+        """As `Costs.in_one_intent`."""
+        at, count, costs = self._within(start, count)
+        return costs.in_one_intent(start - at, count)
+
+    def packed(self, start: int, count: int) -> Cost:
+        """As `Costs.packed`."""
+        at, count, costs = self._within(start, count)
+        return costs.packed(start - at, count)
+
+    def _within(self, start: int, count: int) -> tuple[int, int, Costs]:
+        at, messages, costs = self._segment.costs_at(start, self._now_ms)
+        return at, min(count, at + messages - start), costs

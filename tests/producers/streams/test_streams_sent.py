@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from consumers.lanes.role import run_lanes
 from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, parse
+from dispatcher.core.schedule.holds import Hold
 from dispatcher.core.streams import keys
 from dispatcher.errors import UserError
 from dispatcher.log.opening import open_log
 from dispatcher.log.port import Entry, Log
 from dispatcher.service.campaigns.follow_ups import FollowUpRequest
-from dispatcher.service.campaigns.orders.control import close_campaign, control_campaign
+from dispatcher.service.campaigns.orders.control import budget_campaign, close_campaign, control_campaign
 from dispatcher.service.campaigns.results import write_results
 from dispatcher.service.campaigns.views import show_campaign
 from dispatcher.service.lookup import look_up
@@ -42,12 +43,12 @@ FIRST = 13_800_200_000
 TEXT = "【Shop】Your code is {code}"
 
 
-def config(folder: Path, url: str) -> Config:
+def config(folder: Path, url: str, **account: Any) -> Config:
     return parse(
         {
             "log": {"url": f"sqlite:{folder / 'log.db'}"},
             "store": {"url": f"sqlite:{folder / 'results.db'}"},
-            "account": {"spring": {"vendor": "batch-b", "url": url, "account": "spring", "pswd": "secret"}},
+            "account": {"spring": {"vendor": "batch-b", "url": url, "account": "spring", "pswd": "secret", **account}},
         }
         | ALWAYS,
         "dispatcher.toml",
@@ -120,6 +121,38 @@ async def test_a_session_after_a_restart_answers_a_repeated_key_as_the_one_befor
         assert (await append_messages(forgotten, "codes", [message(0)]))[0].result == "taken"
         for each in (session, restarted, forgotten):
             await each.close()
+        await log.close()
+
+
+async def test_a_stream_with_a_budget_sends_what_it_pays_and_the_rest_when_it_is_raised(tmp_path: Path) -> None:
+    with spawn({"vendor": "batch-b", "account": {"spring": {"flow": {"limit": 1_000}}}}) as sim:
+        settings = config(tmp_path, sim.url, price={"default": "0.045"})
+        log = await open_log(settings.log.url)
+        session = Session(settings, log)
+        await open_stream(session, StreamRequest(id="codes", text=TEXT, route=["spring"], budget="0.2"))
+        stop = asyncio.Event()
+        lanes = asyncio.create_task(run_lanes(settings, log, stop))
+        try:
+            long = replace(message(0), values={"code": "7" * 70})  # two parts
+            over = replace(message(4), expires_after_s=0.2)
+            await append_messages(session, "codes", [long, message(1), message(2), over, message(3)])
+            async with patience():
+                while (view := await shown(settings, log)).counts.accepted < 3 or not view.counts.failed:
+                    await asyncio.sleep(0.05)
+            assert view.held == Hold("budget")
+            assert view.counts.line() == "5 rows = 1 queued + 3 accepted + 1 failed"
+            await budget_campaign(session, "codes", "0.225")
+            async with patience():
+                while (view := await shown(settings, log)).counts.accepted < 4:
+                    await asyncio.sleep(0.05)
+            assert view.counts.line() == "5 rows = 4 accepted + 1 failed"
+        finally:
+            stop.set()
+            await lanes
+        spent = (await report_spend(session, SpendWanted(since_ms=0, until_ms=now_ms() + 1))).total
+        assert (spent.parts, spent.cost_micro_yuan) == (5, 225_000)
+        assert len(await asyncio.to_thread(sim.rows)) == 4
+        await session.close()
         await log.close()
 
 

@@ -16,19 +16,23 @@ import pytest
 
 from dispatcher.core.lane import batches as lane_batches
 from dispatcher.core.lane.spec import LaneSpec
+from dispatcher.core.lane.state import LaneState
 from dispatcher.core.messages.chunks import Batch
 from dispatcher.core.streams import keys, segments
 from dispatcher.store.views import CampaignView
-from schemas.records import Cancelled, Flowed
+from schemas.records import Appended, Budgeted, Cancelled, Flowed, Job
 from schemas.states import EXPIRED, State
 from tests.simulation.judging.joining import PARTITION, as_history
 from tests.simulation.launches import Plan, launch
+from tests.simulation.personal import PARTS_MAX
 from tests.simulation.streams.messages import (
+    FIRST,
     RUN,
     STREAM,
     Appenders,
     Message,
     StreamWatch,
+    cost_of,
     launched,
     messages_on,
 )
@@ -42,6 +46,7 @@ from tests.store.joined_store import Driver, MemoryPlace
 WAR_S: Final = 40.0
 PEACE_S: Final = 120.0
 BULK: Final = "bulk"
+BUDGET_SHARE: Final = 0.3
 
 
 def play(seed: int, *, joined: bool = True) -> Counter[str]:
@@ -71,7 +76,8 @@ def _play(world: World, *, joined: bool) -> Counter[str]:
     plan = Plan(name=BULK, first=0, sizes=(60, 60), unknown="hold", weight=1, urgent=False, segments=1)
     batches: dict[int, Batch] = {}
     place = Place(world, log, vendor, batches, spec, opt_outs=_SharedList(watch), streams=watch)  # type: ignore[arg-type]
-    record = launched("hold", 1, urgent=rng.random() < 0.7)
+    money = _Money(world, log, appenders)
+    record = launched("hold", 1, urgent=rng.random() < 0.7, budget=money.most)
     for name, run in ((STREAM, RUN), (BULK, 0)):
         vendor.segments[name], vendor.runs[name] = 1, run
     world.after(0.2, lambda: log.put("campaigns", [record]))
@@ -117,7 +123,55 @@ def _play(world: World, *, joined: bool) -> Counter[str]:
     twice = [number for number, times in vendor.taken.items() if times > _keys_of(sent, int(number))]
     if twice:
         raise world.broken(f"{twice[0].decode()} was sent {vendor.taken[twice[0]]} times")
+    money.judge(vendor)
     return _judge(world, log, batches, vendor, watch, sent) if joined else Counter()
+
+
+class _Money:
+    """The stream's budget, in some histories: a part of what its messages cost, and more of it later. `most`: of it so
+    far; 0: none.
+    """
+
+    def __init__(self, world: World, log: SimLog, appenders: Appenders) -> None:
+        self._world, self._log = world, log
+        rng = Random(f"{world.seed}, budget")
+        whole = sum(cost_of(each.number) for each in appenders.wanted)
+        self.most = max(PARTS_MAX, round(whole * rng.choice([0.2, 0.5, 0.9]))) if has_budget(world.seed) else 0
+        self._raised = round(self.most * rng.choice([1.0, 1.0, 1.3]))
+        if self._raised > self.most:
+            world.after(rng.random() * WAR_S, self._raises)
+
+    def _raises(self) -> None:
+        self.most = self._raised
+        self._log.put("campaigns", [Budgeted(campaign=STREAM, budget=self.most, at_ms=0, by="ann")])
+
+    def judge(self, vendor: SimVendor) -> None:
+        """The vendor took no more than the budget pays, and what it certainly did not take is not spent."""
+        if not self.most:
+            return
+        of_stream = ((int(number), times) for number, times in vendor.taken.items() if int(number) >= FIRST)
+        paid = sum(times * cost_of(number) for number, times in of_stream)
+        if paid > self.most:
+            raise self._world.broken(f"the vendor took {paid:,}, the budget was never above {self.most:,}")
+        state = LaneState()
+        for offset, record in enumerate(self._log.topics["jobs"]):
+            if isinstance(record, Appended):
+                state.take_appended(offset, record)
+            elif isinstance(record, Job):
+                state.take_job(offset, record)
+            else:
+                state.skip_inbox(offset)
+        for offset, record in enumerate(self._log.topics["lanes"]):
+            state.apply(offset, record)
+        is_open = sum(chunk.cost_of(chunk.open_ranges) for chunk in state.open.values() if chunk.campaign == STREAM)
+        spent = state.spent.get((ACCOUNT, STREAM), 0)
+        if spent - is_open > paid:
+            raise self._world.broken(f"{spent:,} count as spent, {is_open:,} are open, and the vendor took {paid:,}")
+
+
+def has_budget(seed: int) -> bool:
+    """Whether the stream of this history has a budget."""
+    return Random(f"{seed}, money").random() < BUDGET_SHARE
 
 
 class _SharedList:

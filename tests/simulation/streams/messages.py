@@ -16,11 +16,13 @@ import numpy as np
 from dispatcher.core.lane.effects import Fetch, Send
 from dispatcher.core.lane.suppressed import Suppressed
 from dispatcher.core.messages.personal import Personal
+from dispatcher.core.messages.text import parts
+from dispatcher.core.money.costs import Costs
 from dispatcher.core.streams.hidden_codes import packed
 from dispatcher.core.streams.keys import digest
 from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch, SegmentReading
 from schemas.records import Appended, Intent, Launched, Leg, StreamTerms
-from tests.simulation.personal import PARTS_MAX, SPLIT, TEXT, template_of, values_of
+from tests.simulation.personal import PARTS_MAX, SPLIT, TEXT, template_of, text_of, values_of
 from tests.simulation.world.sim_log import Fate, SimLog
 from tests.simulation.world.world import ACCOUNT, START_S, World
 
@@ -46,11 +48,17 @@ class Key(msgspec.Struct, frozen=True):
     life_ms: int
 
 
-def launched(unknown: str, weight: int, *, urgent: bool) -> Launched:
-    """The stream."""
+def launched(unknown: str, weight: int, *, urgent: bool, budget: int = 0) -> Launched:
+    """The stream; a part of a text costs 1."""
     return Launched(
         campaign=STREAM, attempt=ATTEMPT, fingerprint="f", name="", text=TEXT, variables=("a", "b"),
-        legs=(Leg(account=ACCOUNT, vendor="batch-a", jobs=0, recipients=0),), weight=weight, urgent=urgent,
+        legs=(
+            Leg(
+                account=ACCOUNT, vendor="batch-a", jobs=0, recipients=0, segments=PARTS_MAX,
+                split=(SPLIT.single, SPLIT.multi), prices={"default": 1}, share=budget,
+            ),
+        ),
+        budget=budget, weight=weight, urgent=urgent,
         unknown=unknown, rows=0, recipients=0, invalid=0, duplicate=0, suppressed=0, batches=0,  # type: ignore[arg-type]
         segments=PARTS_MAX, at_ms=0, by="test",
         stream=StreamTerms(expires_after_ms=10_000, keys_kept_ms=KEEP_MS, weights=((ACCOUNT, 1),)),
@@ -59,7 +67,13 @@ def launched(unknown: str, weight: int, *, urgent: bool) -> Launched:
 
 def appended(offset: int, record: Appended) -> AppendedMessages:
     """The messages as the account sends them."""
-    return AppendedMessages(offset, record, Personal(record.values, template_of(), SPLIT, None))
+    personal = Personal(record.values, template_of(), SPLIT, None)
+    return AppendedMessages(offset, record, personal, Costs(personal.parts_each))
+
+
+def cost_of(number: int) -> int:
+    """What a message to this number costs."""
+    return parts(text_of(number, RUN), SPLIT)
 
 
 def segment_of(jobs: Sequence[Any], fetch: Fetch) -> SegmentBatch:

@@ -10,13 +10,14 @@ from pytest import MonkeyPatch  # noqa: PT013
 from dispatcher.core.lane import state
 from dispatcher.core.lane.batches import Batches
 from dispatcher.core.lane.next_sends import NextSends
+from dispatcher.core.lane.owner import Owner
 from dispatcher.core.lane.state import LaneState, OpenJob
 from dispatcher.core.streams.keys import KnownKeys
-from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch
+from dispatcher.core.streams.messages import AppendedMessages, SegmentBatch, SegmentCosts
 from dispatcher.core.streams.segments import stream_of
 from dispatcher.store.fold import fold
 from dispatcher.store.fold.fold import Fold
-from schemas.records import Appended, LeftOut, Slice, why_left_out
+from schemas.records import Appended, Cost, LeftOut, Slice, why_left_out
 
 
 def a_checkpoint_forgets_the_keys_behind_its_last_page(patch: MonkeyPatch) -> None:
@@ -152,6 +153,50 @@ def what_is_read_behind_a_gap_is_taken_to_follow(patch: MonkeyPatch) -> None:
 def an_opt_out_does_not_reach_streams(patch: MonkeyPatch) -> None:
     patch.setattr(SegmentBatch, "left_out", lambda self, suppressed, start, count: ())
 
+
+def messages_cost_nothing(patch: MonkeyPatch) -> None:
+    patch.setattr(SegmentCosts, "packed", lambda self, start, count: Cost(0))
+
+
+def a_message_costs_what_the_first_one_of_its_append_costs(patch: MonkeyPatch) -> None:
+    original = SegmentCosts._within
+
+    def within(self: SegmentCosts, start: int, count: int) -> Any:
+        _, count, costs = original(self, start, count)
+        return start, count, costs
+
+    patch.setattr(SegmentCosts, "_within", within)
+
+
+def a_new_owner_forgets_what_a_stream_spent(patch: MonkeyPatch) -> None:
+    original = LaneState.checkpoint
+
+    def checkpoint(self: LaneState, *of: Any) -> Any:
+        return msgspec.structs.replace(original(self, *of), committed=())
+
+    patch.setattr(LaneState, "checkpoint", checkpoint)
+
+
+def a_deposed_owner_settles_what_a_newer_one_announced(patch: MonkeyPatch) -> None:
+    """Its numbers of intents are those of others."""
+    original = Owner._intent_read
+
+    def intent_read(self: Owner, chunk: Any, now_s: float) -> None:
+        proposal = self.lanes[chunk.account].proposed.get(chunk.n)
+        if proposal is not None and self.deposed:
+            self.budgets.settled(chunk.account, chunk.campaign, proposal.cost)
+        original(self, chunk, now_s)
+
+    patch.setattr(Owner, "_intent_read", intent_read)
+
+
+OF_BUDGETS: Final = (
+    messages_cost_nothing,
+    a_message_costs_what_the_first_one_of_its_append_costs,
+    a_new_owner_forgets_what_a_stream_spent,
+    a_deposed_owner_settles_what_a_newer_one_announced,
+)
+"""Those that only histories with a budget catch."""
 
 MUTANTS: Final = (
     a_checkpoint_forgets_the_keys_behind_its_last_page,

@@ -1,4 +1,4 @@
-"""Each key of a stream is sent once and none late, through crashes, take-overs, lost appends, repeats and opt-outs."""
+"""Each key of a stream is sent once, none late and none above its budget, through crashes, lost appends and repeats."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from tests.simulation.catching import catches, seeds_of
-from tests.simulation.streams.history import play
-from tests.simulation.streams.mutants import MUTANTS
+from tests.simulation.streams.history import has_budget, play
+from tests.simulation.streams.mutants import MUTANTS, OF_BUDGETS
 
 SEEDS = 12
 
@@ -23,3 +23,9 @@ def test_each_key_is_sent_once_and_none_late(first: int) -> None:
 def test_the_histories_of_streams_catch(mutant, monkeypatch) -> None:
     mutant(monkeypatch)
     assert any(catches(partial(play, seed)) for seed in seeds_of(mutant, lambda seed: True))
+
+
+@pytest.mark.parametrize("mutant", OF_BUDGETS, ids=lambda mutant: mutant.__name__)
+def test_the_histories_of_streams_with_a_budget_catch(mutant, monkeypatch) -> None:
+    mutant(monkeypatch)
+    assert any(catches(partial(play, seed, joined=False)) for seed in seeds_of(mutant, has_budget) if has_budget(seed))

@@ -10,7 +10,7 @@ from typing import Any
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.answers.verdict import Kind, RunsAnswer, Verdict
-from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Tell
+from dispatcher.core.lane.effects import Append, Fetch, Go, Point, Send, Share, Tell
 from dispatcher.core.lane.notices import old_word
 from dispatcher.core.lane.owner import DOUBT_S, Owner, OwnerSettings
 from dispatcher.core.lane.state import LaneState, pages_of
@@ -212,6 +212,8 @@ class Process:
                     if isinstance(effect.record, Intent) and self._balance_s is not None:
                         self.place.cut_by[self.name, effect.record.n] = self._balance_s
                 case Point():
+                    self.log.append(self, "campaigns", [effect.record], lambda fate: None)
+                case Share():
                     self.log.append(self, "campaigns", [effect.record], lambda fate: None)
                 case Tell():
                     self._tell(effect)
