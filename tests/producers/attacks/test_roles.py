@@ -6,11 +6,13 @@ The table is written by hand. A new route fails until it has a line here, and a 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from dispatcher.core.people import ROLES
 from dispatcher.service.people.audit import audit_trail
 from producers.api.routes import OPERATIONS
 from producers.console.pages.table import ROUTES
+from producers.web.routes import Route
 from tests.producers.attacks.whole_server import Place, Raw, Whole, filled, served
 
 TABLE = {
@@ -166,7 +168,8 @@ NOBODY = {"account": "none", "id": "none", "stream": "none", "name": "none"}
 
 
 def test_every_route_has_a_line_in_the_table() -> None:
-    there = [f"{each.method} {each.path}" for each in (*OPERATIONS, *ROUTES)]
+    routes: tuple[Route[Any], ...] = (*OPERATIONS, *ROUTES)
+    there = [f"{each.method} {each.path}" for each in routes]
     assert len(there) == len(set(there))
     assert sorted(there) == sorted(MAY)
 
