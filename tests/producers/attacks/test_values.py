@@ -128,7 +128,10 @@ def empty_body(place: Place, csrf: str) -> dict[str, Any]:
 def with_values() -> list[tuple[Place, str]]:
     """Every path with parameters, and its template."""
     found = [(each, each.path) for each in UNLISTED if each.path.count("/") > 1]
-    places: list[tuple[Route[Any], str]] = [*((each, "api") for each in OPERATIONS), *((each, "console") for each in ROUTES)]
+    places: list[tuple[Route[Any], str]] = [
+        *((each, "api") for each in OPERATIONS),
+        *((each, "console") for each in ROUTES),
+    ]
     found += [(Place(site, each.method, each.path, "json"), each.path) for each, site in places if "{" in each.path]
     return [(place, path) for place, path in found if not path.endswith(CHECKS)]
 
