@@ -8,12 +8,13 @@ failure into one sentence on the terminal, never a traceback.
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import Any, Final
 
 import click
@@ -108,9 +109,15 @@ class InstalledGroup(Group):
     def _installed(self) -> dict[str, EntryPoint]:
         return {
             found.name.removeprefix(self.prefix): found
-            for found in entry_points(group=GROUP)
+            for found in _commands(tuple(sys.path))
             if found.name.startswith(self.prefix)
         }
+
+
+@functools.cache
+def _commands(path: tuple[str, ...]) -> EntryPoints:
+    """The installed commands. To find them costs milliseconds, and a command asks several times."""
+    return entry_points(group=GROUP)
 
 
 def _loaded(found: EntryPoint) -> click.Command:

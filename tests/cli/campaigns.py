@@ -22,6 +22,7 @@ account = "demo"
 pswd = "${PSWD}"
 flow = { limit = 500 }
 connect_timeout_s = 1.0
+balance_interval_s = 10.0
 """
 SECRET = "secret-of-spring"
 TEXT = "【Test】hello"

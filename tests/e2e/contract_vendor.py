@@ -18,6 +18,9 @@ from tests.waiting import freeze
 PEOPLE: Final = 4
 CREDIT: Final = 12_345
 
+OFTEN = {"spring": {"balance_interval_s": 10.0}}
+"""The vendor refuses faster queries of a balance."""
+
 PACED = {"spring": {"flow": {"limit": 500}, "timeout_s": 60.0, "connect_timeout_s": 60.0}}
 HASTY = {"spring": {"flow": {"limit": 500}, "timeout_s": 3.0, "connect_timeout_s": 60.0}}
 
@@ -94,7 +97,7 @@ class VendorContract:
 
     def test_however_many_ask_for_the_balance_the_vendor_s_interval_is_kept(self, tmp_path: Path, log_url: str) -> None:
         theirs = {"spring": {"products": {"1234567": CREDIT}}}
-        with stand(tmp_path, log_url, ours=PACED, theirs=theirs) as at, ThreadPoolExecutor(PEOPLE) as people:
+        with stand(tmp_path, log_url, ours=OFTEN, theirs=theirs) as at, ThreadPoolExecutor(PEOPLE) as people:
             route = ["--route", "spring", "--text", "hi"]
             plan = ["campaign", "launch", str(numbers_file(tmp_path, 10)), *route, "--dry-run", "--json"]
             balance = ["account", "balance", "spring", "--json"]

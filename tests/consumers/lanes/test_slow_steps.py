@@ -30,7 +30,7 @@ from schemas.topics import LANES
 from tests.always import ALWAYS
 
 PATIENCE_S: Final = 120.0
-RECIPIENTS: Final = 1_000
+RECIPIENTS: Final = 480
 FIRST: Final = 13_800_200_000
 LIMIT: Final = 1_000
 TEXT: Final = "【Shop】Dear {name}, your order {order} is on its way."
@@ -102,8 +102,8 @@ def config(folder: Path, url: str, vendor: str, keys: dict[str, Any]) -> Config:
 async def sent(settings: Config, sim: SimClient, folder: Path) -> dict[str, Any]:
     """Launch a personalised campaign and run the lanes until the vendor has all of it: its totals."""
     path = folder / "list.csv"
-    rows = {"phone": range(FIRST, FIRST + RECIPIENTS), "name": [f"A{index % 4}" for index in range(RECIPIENTS)]}
-    pl.DataFrame(rows | {"order": [index % 7 for index in range(RECIPIENTS)]}).write_csv(path)
+    rows = {"phone": range(FIRST, FIRST + RECIPIENTS), "name": [f"A{index % 3}" for index in range(RECIPIENTS)]}
+    pl.DataFrame(rows | {"order": [index % 4 for index in range(RECIPIENTS)]}).write_csv(path)
     log = await open_log(settings.log.url)
     await launch(Session(settings, log), LaunchRequest(numbers=path, text=TEXT, route=["spring"], id="orders"))
     stop = asyncio.Event()
