@@ -38,7 +38,18 @@ above = 200
 default = ["spring", "summer"]
 failover_after_s = 1
 """
-CAMPAIGNS: Final = ("codes", "may", "may.test-1", "june", "june-again", "july", "august")
+CAMPAIGNS: Final = (
+    "codes",
+    "may",
+    "may.test-1",
+    "june",
+    "june-again",
+    "july",
+    "august",
+    "september",
+    "september.retry-1",
+)
+RETRIED: Final = 20
 JULY: Final = 1_600
 """So many that the vendor cannot have taken them all before the test moves the clock."""
 
@@ -128,6 +139,7 @@ class WeekContract:
             self._wednesday(team)
             self._thursday(team)
             self._friday(team)
+            self._saturday(team)
             self._sunday(team)
             assert dispatcher.stop() == 0
             self._anew(team)
@@ -237,15 +249,36 @@ class WeekContract:
         assert by_account["spring"] > 0
         assert by_account["summer"] in (moved["recipients"], moved["recipients"] - 1)  # without who opted out
 
+    def _saturday(self, team: Week) -> None:
+        """Nobody is reached in the morning; at noon the dispatcher texts them again by itself."""
+        at = team.stand
+        team.comes(5, 9)
+        at.vendor.configure(status_mix={"UNDELIV": 1.0})
+        numbers = numbers_file(at.folder, RETRIED, first=13_840_000_000)
+        launch = ("campaign", "launch", str(numbers), "--id", "september", "--text", text_of("september"))
+        retry = ("--retry", "temporary: 1 within 6 h")
+        team.does("ann", *launch, "--route", "summer", *retry, "--yes", "--even-if-short")
+        at.until(lambda: team.shows("september")["counts"]["failed"] == RETRIED, "all of them failed")
+        at.vendor.configure(status_mix={"DELIVRD": 1.0})
+        team.comes(5, 12, 30)
+
+        def the_retry() -> dict[str, Any]:
+            [found] = team.shows("september")["retries"]["retries"]
+            return dict(found)
+
+        at.until(lambda: the_retry()["state"] == "launched", "they are texted again")
+        assert team.until_is("september.retry-1", "finished")["counts"]["delivered"] == RETRIED
+
     def _sunday(self, team: Week) -> None:
         """Everything adds up: the vendor's ledger, the campaigns, the money, and results made anew."""
         at = team.stand
         team.comes(6, 18)
         team.does("li", "stream", "close", "codes")
         ledger = at.ledger()
-        assert not ledger.select(pl.struct("number", "text").is_duplicated().any()).item()
+        again = ledger.filter(pl.struct("number", "text").is_duplicated())
+        assert again["text"].unique().to_list() == [text_of("september")]
         totals = at.vendor.totals()
-        assert (totals["double_texts"], totals["windows_over_limit"]) == (0, 0)
+        assert (totals["double_texts"], totals["windows_over_limit"]) == (RETRIED, 0)
         shown = {campaign: team.shows(campaign) for campaign in CAMPAIGNS}
         assert all(each["adds_up"] and each["settled"] for each in shown.values())
         codes = shown["codes"]["counts"]

@@ -46,12 +46,17 @@ def _with_money(mutant: Callable[[MonkeyPatch], None]) -> list[int]:
     return catching.seeds_of(mutant, streams.has_budget)
 
 
+def _with_others(mutant: Callable[[MonkeyPatch], None]) -> list[int]:
+    return catching.seeds_of(mutant, failover.plays_others)
+
+
 SEARCHES: Final = (
     *(Search(mutant, seeds_of, partial(play, joined=mutant in JOIN_MUTANTS)) for mutant in MUTANTS),
     *(Search(mutant, of_links.seeds_of, partial(links.play, joined=False)) for mutant in of_links.MUTANTS),
     *(Search(mutant, of_budgets.seeds_of, budgets.play) for mutant in of_budgets.MUTANTS),
     *(Search(mutant, _seeds, failover.play) for mutant in of_failover.MUTANTS),
     *(Search(mutant, _seeds, partial(failover.play, joined=True)) for mutant in of_failover.OF_THE_JOIN),
+    *(Search(mutant, _with_others, failover.play) for mutant in of_failover.WITH_OTHERS),
     *(Search(mutant, _seeds, streams.play) for mutant in of_streams.MUTANTS),
     *(Search(mutant, _with_money, partial(streams.play, joined=False)) for mutant in of_streams.OF_BUDGETS),
 )

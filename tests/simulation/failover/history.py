@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import ChunkState, LaneState
 from schemas.records import AnyRecord, Cancelled, Checked, Decided, Flowed, ResolvedAs, WaveDecided
@@ -23,18 +25,21 @@ from tests.simulation.failover.team import (
     Work,
     numbers_of,
 )
+from tests.simulation.schedules import minute_of_week
 from tests.simulation.world.world import START_S, World
 
 TROUBLE_S: Final = 30.0
 END_S: Final = 150.0
 NEVER_S: Final = 10_000.0
+OTHERS_SHARE: Final = 0.4
 
 
 def play(seed: int, *, joined: bool = False) -> dict[str, int]:
     """Play the history of this seed, with or without the join. Returns a few totals; raises Broken."""
     world = World(seed)
     rng = world.rng
-    work = _work(rng)
+    extras = random.Random(f"{seed}, with others")
+    work = _with_others(_work(rng), world, extras)
     world.setting = f"{work}"
     logs, vendor = Logs(world, work), Vendor(world, work)
     running: dict[int, Process] = {}
@@ -67,6 +72,10 @@ def play(seed: int, *, joined: bool = False) -> dict[str, int]:
     def look_after(account: str) -> None:
         logs.put_job(lane_partition(account), Checked(account=account, at_ms=0, by="ann"))
 
+    if plays_others(seed):
+        everybody = [number for batch, (_, size) in enumerate(work.batches) for number in numbers_of(batch, 0, size)]
+        for number in extras.sample(everybody, min(len(everybody), extras.choice([0, 3, 20]))):
+            world.after(extras.random() * TROUBLE_S, partial(logs.opts_out, number))
     for partition in PARTITIONS:
         start(partition, faults=True)
         world.after(TROUBLE_S, partial(peace, partition, taken_over=rng.random() < 0.5))
@@ -89,6 +98,25 @@ def play(seed: int, *, joined: bool = False) -> dict[str, int]:
     if joined:
         join(logs, vendor)
     return {"moved": sum(each.as_job.count for each in logs.valid_moves), "took": len(vendor.took)}
+
+
+def plays_others(seed: int) -> bool:
+    """Whether accounts of this history also have hours, a budget, or recipients who opt out."""
+    return random.Random(f"{seed}, with others").random() < OTHERS_SHARE
+
+
+def _with_others(work: Work, world: World, rng: random.Random) -> Work:
+    """The work with a minute in which nothing is sent, a budget, or neither."""
+    if rng.random() >= OTHERS_SHARE:
+        return work
+    closed, budget = None, 0
+    if rng.random() < 0.5:
+        world.wall_skew_s = rng.uniform(5.0, 55.0)  # the minute begins during the trouble, or soon behind it
+        first = minute_of_week(world.now_ms) + 1
+        closed = range(first, first + 1)
+    if rng.random() < 0.6:
+        budget = max(1, round(sum(size for _, size in work.batches) * rng.choice([0.4, 0.8, 1.0])))
+    return msgspec.structs.replace(work, closed_min=closed, budget=budget)
 
 
 def _work(rng: random.Random) -> Work:
@@ -213,10 +241,17 @@ def _judge(world: World, logs: Logs, vendor: Vendor, *, cancelled: bool) -> None
                 put(numbers_of(job.job.batch, start, end - start), f"queued at {job.job.account}")
                 doubted = any(first < end and start < last for first, last in job.doubted)
                 away = [account for account in job.job.then if account not in stuck]
-                if not cancelled and not doubted and not is_held and (job.job.account not in stuck or away):
+                unpaid = 0 < logs.work.budget < len(wanted)
+                if (
+                    not cancelled
+                    and not doubted
+                    and not is_held
+                    and not unpaid
+                    and (job.job.account not in stuck or away)
+                ):
                     raise world.broken(f"{end - start} recipients wait at {job.job.account}, then {job.job.then}")
     for number in vendor.took:
         if number in places and not places[number].startswith("unknown"):
             raise world.broken(f"{number} was texted by {vendor.took[number]}, and is {places[number]}")
-    if lost := wanted - places.keys() - vendor.took.keys() - vendor.refused:
+    if lost := wanted - places.keys() - vendor.took.keys() - vendor.refused - logs.opted_out_s.keys():
         raise world.broken(f"{len(lost)} recipients are nowhere, such as {min(lost)}")

@@ -10,9 +10,11 @@ from pytest import MonkeyPatch  # noqa: PT013
 
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.lane.account import AccountLane
+from dispatcher.core.lane.budgets import LaneBudgets
 from dispatcher.core.lane.effects import Append, Effect, Hand
 from dispatcher.core.lane.moves.decision import LaneMoves
 from dispatcher.core.lane.moves.handover import Handovers
+from dispatcher.core.lane.next_sends import NextSends
 from dispatcher.core.lane.state import ChunkState, LaneState
 from dispatcher.core.lane.work import CampaignWork, Piece
 from dispatcher.core.ownership import Ownership
@@ -201,6 +203,58 @@ def results_read_who_is_announced_before_who_left(patch: MonkeyPatch) -> None:
 def results_leave_who_moved_at_the_first_account(patch: MonkeyPatch) -> None:
     patch.setattr(Fold, "moved_away", lambda self, job, moved: None)
 
+
+def who_moved_is_texted_though_they_opted_out(patch: MonkeyPatch) -> None:
+    original = NextSends._leaving_out
+
+    def leaving_out(self: NextSends, piece: Piece, batch: Any, count: int, numbers_min: int) -> Any:
+        return (count, ()) if piece.job.moved is not None else original(self, piece, batch, count, numbers_min)
+
+    patch.setattr(NextSends, "_leaving_out", leaving_out)
+
+
+def recipients_move_though_their_campaign_is_outside_its_hours(patch: MonkeyPatch) -> None:
+    original = LaneMoves.of
+
+    def of(self: LaneMoves, lane: AccountLane, now_s: float, now_ms: int) -> Iterator[Effect]:
+        yield from original(self, lane, now_s, now_ms + 120_000)
+
+    patch.setattr(LaneMoves, "of", of)
+
+
+def who_moved_is_not_held_against_the_budget(patch: MonkeyPatch) -> None:
+    covers, most = LaneBudgets.covers, LaneBudgets.most
+
+    def covers_all(self: LaneBudgets, lane: Any, now_ms: int, campaign: Any, piece: Piece, batch: Any) -> bool:
+        return piece.job.moved is not None or covers(self, lane, now_ms, campaign, piece, batch)
+
+    def most_of_all(self: LaneBudgets, lane: Any, campaign: Any, piece: Piece, *of: Any) -> int:
+        if piece.job.moved is not None:
+            count: int = of[1]
+            return min(count, piece.end - piece.start)
+        return most(self, lane, campaign, piece, *of)
+
+    patch.setattr(LaneBudgets, "covers", covers_all)
+    patch.setattr(LaneBudgets, "most", most_of_all)
+
+
+def what_a_stopped_account_was_given_stays_there(patch: MonkeyPatch) -> None:
+    """Those who moved have no money where they are."""
+    original = LaneBudgets._ceded
+
+    def ceded(self: LaneBudgets, lane: AccountLane, *of: Any) -> Iterator[Effect]:
+        return iter(()) if lane.standing.stop is not None else original(self, lane, *of)
+
+    patch.setattr(LaneBudgets, "_ceded", ceded)
+
+
+WITH_OTHERS: Final[tuple[Mutant, ...]] = (
+    who_moved_is_texted_though_they_opted_out,
+    recipients_move_though_their_campaign_is_outside_its_hours,
+    who_moved_is_not_held_against_the_budget,
+    what_a_stopped_account_was_given_stays_there,
+)
+"""Those that only histories with hours, a budget or opt-outs catch."""
 
 OF_THE_JOIN: Final[tuple[Mutant, ...]] = (
     results_read_who_is_announced_before_who_left,

@@ -10,15 +10,20 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.lane.answers.verdict import AnswerRun, Kind, Origin, RunsAnswer, Verdict
-from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Hand, Point, Send, Tell
+from dispatcher.core.lane.effects import Append, Effect, Fetch, Go, Hand, Point, Send, Share, Tell
 from dispatcher.core.lane.owner import Owner, OwnerSettings
 from dispatcher.core.lane.spec import LaneSpec
 from dispatcher.core.lane.state import LaneState
+from dispatcher.core.lane.suppressed import Suppressed
 from dispatcher.core.messages.chunks import Batch
+from dispatcher.core.money.budget import shares
+from dispatcher.core.money.costs import Costs
 from dispatcher.core.ownership import Ownership
+from dispatcher.core.schedule.hours import WEEK_MIN, of_spans
 from schemas.records import (
     AnyRecord,
     Checkpoint,
@@ -36,6 +41,7 @@ from schemas.records import (
     Wave,
 )
 from schemas.topics import lane_partition
+from tests.simulation.schedules import minute_of_week
 from tests.simulation.world.world import World
 
 FIRST_NUMBER: Final = 13_000_000_000
@@ -79,6 +85,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     waves: bool
     released: bool
     spec: dict[str, LaneSpec]
+    budget: int = 0  # a recipient costs 1 at every account
+    closed_min: range | None = None  # the minutes of the week in which nothing may be sent
 
     @property
     def batches(self) -> list[tuple[str, int]]:
@@ -101,6 +109,9 @@ class Logs:
         self.jobs: dict[int, list[AnyRecord]] = {partition: [] for partition in PARTITIONS}
         self.valid_moves: list[Moved] = []
         self.came: list[tuple[str, int]] = []  # (topic, partition) of each record of lanes and jobs, in their order
+        self.asked_s: dict[int, float] = {}  # when each intent was asked for, by its id
+        self.opted_out_s: dict[int, float] = {}
+        self.suppressed = Suppressed(float("inf"))
         self._once_unknown: set[int] = set()
         self._in_parts: set[tuple[int, int]] = set()
         self._owners = {partition: Ownership() for partition in PARTITIONS}
@@ -126,6 +137,8 @@ class Logs:
             for job in mine:
                 self.put_job(lane_partition(account), job)
         recipients = sum(size for _, size in work.batches)
+        of_budget = shares(work.budget, [sum(work.sizes[each]) for each in ACCOUNTS])
+        closed = work.closed_min
         self.campaigns.append(
             Launched(
                 campaign=CAMPAIGN,
@@ -134,8 +147,17 @@ class Logs:
                 name="",
                 text="t",
                 legs=tuple(
-                    Leg(account=each, vendor="batch-a", jobs=len(jobs[each]), recipients=sum(work.sizes[each]))
-                    for each in ACCOUNTS
+                    Leg(
+                        account=each,
+                        vendor="batch-a",
+                        jobs=len(jobs[each]),
+                        recipients=sum(work.sizes[each]),
+                        segments=1,
+                        prices={"default": 1} if work.budget else {},
+                        cost=sum(work.sizes[each]) if work.budget else 0,
+                        share=share,
+                    )
+                    for each, share in zip(ACCOUNTS, of_budget, strict=True)
                 ),
                 weight=1,
                 urgent=False,
@@ -152,8 +174,18 @@ class Logs:
                 waves=(Wave(1, (1,)), Wave(1, (1,))) if work.waves else (),
                 failover_after_ms=round(work.after_s * 1000),
                 fail_back=work.fail_back,
+                budget=work.budget,
+                hours=() if closed is None else of_spans([(closed.stop, closed.start + WEEK_MIN)]).spans,
+                at_closing="continue",
             )
         )
+
+    def opts_out(self, number: int) -> None:
+        """Somebody does not want to be texted any more."""
+        self.world.say("%d opts out", number)
+        self.opted_out_s.setdefault(number, self.world.now_s)
+        touched = np.array([number], np.int64)
+        self.suppressed.read(np.array(sorted(self.opted_out_s), np.int64), touched, float("inf"))
 
     def put_job(self, partition: int, record: AnyRecord) -> None:
         """It is in the inbox now."""
@@ -192,9 +224,16 @@ class Vendor:
         self.took: dict[int, str] = {}
         self.refused: set[int] = set()
 
-    def take(self, account: str, numbers: list[int]) -> None:
-        """These are texted."""
+    def take(self, account: str, numbers: list[int], asked_s: float, logs: Logs) -> None:
+        """These are texted, by an intent that was asked for then."""
+        closed = self.work.closed_min
+        if numbers and closed is not None and minute_of_week(self.world.now_ms) in closed:
+            raise self.world.broken(f"{account} sends outside the campaign's hours")
+        if self.work.budget and len(self.took) + len(numbers) > self.work.budget:
+            raise self.world.broken(f"{len(self.took) + len(numbers)} are paid, the budget is {self.work.budget}")
         for number in numbers:
+            if logs.opted_out_s.get(number, float("inf")) < asked_s:
+                raise self.world.broken(f"{number} is texted by {account} after it opted out")
             if number in self.took:
                 raise self.world.broken(f"{number} was texted by {self.took[number]} and by {account}")
             self.took[number] = account
@@ -222,7 +261,7 @@ class Process:
             partition=partition, owner=name, ttl_s=TTL_S, checkpoint_every=world.rng.choice([7, 40])
         )
         self._read_campaigns()
-        self.owner = Owner(settings, specs, state, self.campaigns, world.now_s)
+        self.owner = Owner(settings, specs, state, self.campaigns, world.now_s, logs.suppressed)
         self._inbox_read = state.inbox
         self._waiting: dict[int, Send] = {}
         self._answered_s: dict[str, float] = {}  # when it last heard that an account took something
@@ -284,7 +323,10 @@ class Process:
                     job = effect.job
                     size = self.logs.work.batches[job.batch][1]
                     numbers = b",".join(b"%d" % number for number in numbers_of(job.batch, 0, size))
-                    self.owner.batch_loaded(effect.job_offset, Batch(numbers, size))
+                    costs = Costs(np.ones(size, np.int64)) if self.logs.work.budget else None
+                    self.owner.batch_loaded(effect.job_offset, Batch(numbers, size, None, costs))
+                case Share():
+                    self.world.after(0.02, partial(self.logs.campaigns.append, effect.record))
                 case Send():
                     self._waiting[effect.intent] = effect
                     self.world.after(self.world.rng.random() * 0.05, partial(self._writes, effect.intent), self)
@@ -299,6 +341,9 @@ class Process:
         world, rng = self.world, self.world.rng
         if isinstance(record, Moved) and not record.back:
             self._is_early(record)
+            self._is_held()
+        if isinstance(record, Intent):
+            self.logs.asked_s[id(record)] = world.now_s
         chance = rng.random() if self.faults else 1.0
         fact = isinstance(record, Outcome | Outcomes | Handed)
         moves = isinstance(record, Moved)
@@ -316,6 +361,12 @@ class Process:
             if rng.random() < 0.5 and not moves:
                 return
         world.after(delay_s, lambda: self.logs.write(self.partition, record))  # also if the process died
+
+    def _is_held(self) -> None:
+        """Nothing moves while its campaign may not be sent: it may never need to."""
+        closed = self.logs.work.closed_min
+        if closed is not None and minute_of_week(self.world.now_ms) in closed:
+            raise self.world.broken("recipients move outside the hours of their campaign")
 
     def _is_early(self, moved: Moved) -> None:
         """Nothing leaves an account that took something a moment ago."""
@@ -373,7 +424,8 @@ class Process:
         unheard = 0.93 <= chance < 0.96
         if unheard:
             taken = self.world.rng.choice([0, len(numbers)])
-        self.vendor.take(send.account, numbers[:taken])
+        asked_s = self.logs.asked_s[id(self.logs.lanes[self.partition][send.intent])]
+        self.vendor.take(send.account, numbers[:taken], asked_s, self.logs)
         verdict = SILENT if unheard else TAKEN if taken else REFUSED if chance >= 0.97 else BUSY
         if verdict is REFUSED:
             self.vendor.refused.update(numbers)

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from tests.simulation.catching import catches, seeds_of
-from tests.simulation.failover.history import play
-from tests.simulation.failover.mutants import MUTANTS, OF_THE_JOIN
+from tests.simulation.failover.history import play, plays_others
+from tests.simulation.failover.mutants import MUTANTS, OF_THE_JOIN, WITH_OTHERS
 
 SEEDS = 12
 
@@ -34,3 +34,9 @@ def test_the_join_of_failover_catches(mutant, monkeypatch) -> None:
 def test_the_histories_of_failover_catch(mutant, monkeypatch) -> None:
     mutant(monkeypatch)
     assert any(catches(partial(play, seed)) for seed in seeds_of(mutant, lambda seed: True))
+
+
+@pytest.mark.parametrize("mutant", WITH_OTHERS, ids=lambda mutant: mutant.__name__)
+def test_the_histories_of_failover_with_hours_budgets_and_opt_outs_catch(mutant, monkeypatch) -> None:
+    mutant(monkeypatch)
+    assert any(catches(partial(play, seed)) for seed in seeds_of(mutant, plays_others) if plays_others(seed))
