@@ -55,8 +55,12 @@ class CallbackTrial(msgspec.Struct, frozen=True, kw_only=True):
 
 async def list_callbacks(session: Session) -> list[CallbackView]:
     """The callbacks of the configuration. Raises ConfigError, LogError."""
+    return await callback_views(session, CallbacksOnLog(await session.log()))
+
+
+async def callback_views(session: Session, found: CallbacksOnLog) -> list[CallbackView]:
+    """The same for who looks again and again: `found` has read the log up to the last look. Raises LogError."""
     log = await session.log()
-    found = CallbacksOnLog(log)
     await found.catch_up()
     views = []
     for name, callback in sorted(session.config.callbacks.items()):

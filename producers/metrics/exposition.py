@@ -47,6 +47,13 @@ CAMPAIGN_GAUGES: Final = (
     ("left_at_closing_recipients", "left_at_closing", "Recipients that its hours will leave unsent."),
 )
 """The same of CampaignFigures."""
+CALLBACK_GAUGES: Final = (
+    ("lag_records", "lag", "Records on the log that the callback has not passed."),
+    ("failing_events", "failing", "Events that are tried again."),
+    ("aside_events", "aside", "Events that were given up after a day."),
+    ("stopped", "stopped", "1: the receiver wants no more."),
+)
+"""The same of CallbackFigures."""
 
 
 class WebFigures(msgspec.Struct, frozen=True):
@@ -70,6 +77,8 @@ def families(metrics: Metrics | None, web: WebFigures, now_ms: int) -> Iterator[
     yield from _campaigns(metrics)
     yield from _accounts(metrics)
     yield from _results(metrics)
+    yield from _alerts(metrics)
+    yield from _callbacks(metrics)
     yield from _connections(web)
     yield from _pushes(web.pushes, now_ms)
 
@@ -158,6 +167,20 @@ def _results(metrics: Metrics | None) -> Iterator[Metric]:
     for of, age_s in {} if metrics is None else metrics.poll_ages_s.items():
         polls.add_metric(of, age_s)
     yield polls
+
+
+def _alerts(metrics: Metrics | None) -> Iterator[Metric]:
+    found = GaugeMetricFamily("dispatcher_alerts", "Alerts on the overview of the console.", labels=["kind"])
+    for kind, number in {} if metrics is None else metrics.alerts.items():
+        found.add_metric([kind], number)
+    yield found
+
+
+def _callbacks(metrics: Metrics | None) -> Iterator[Metric]:
+    shown = () if metrics is None else metrics.callbacks
+    for name, field, says in CALLBACK_GAUGES:
+        samples = [(each.callback, float(getattr(each, field))) for each in shown]
+        yield _gauges(f"dispatcher_callback_{name}", says, "callback", samples)
 
 
 def _connections(web: WebFigures) -> Iterator[Metric]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, get_args
 
@@ -18,13 +19,16 @@ import msgspec
 
 from dispatcher.accounts.holders import lane_holders
 from dispatcher.accounts.poll_times import POLL_TIMES, PollTimes
+from dispatcher.callbacks.on_log import CallbacksOnLog
 from dispatcher.core.results.equation import STATUSES, Counts, Status, total
 from dispatcher.core.schedule.holds import HoldWhy
 from dispatcher.masking import masked_mobiles
 from dispatcher.service.account_states import AccountState, AccountWatch
+from dispatcher.service.callbacks import callback_views
 from dispatcher.service.campaigns.hindrances import stopped_since
 from dispatcher.service.campaigns.progress import AccountQueue, Speed, forecast, pace, queues
 from dispatcher.service.freshness import FOLDED, Ends, ends_of
+from dispatcher.service.reports.alerts import AlertKind, look_for_alerts
 from dispatcher.service.session import Session
 from dispatcher.store.views import CampaignView
 from dispatcher.vendors.seam.vendor import Vendor
@@ -34,6 +38,7 @@ CAMPAIGNS_MAX: Final = 20
 NOT_RUN: Final = "not-run"
 STOP_WHYS: Final = (*(why.value for why in Why), NOT_RUN)
 """Every reason why an account does not send; `not-run`: it has a queue, and no process here runs its lane."""
+ALERT_KINDS: Final[tuple[AlertKind, ...]] = get_args(AlertKind)
 HOLD_WHYS: Final[tuple[HoldWhy, ...]] = get_args(HoldWhy)
 
 
@@ -71,12 +76,26 @@ class CampaignFigures(msgspec.Struct, frozen=True, kw_only=True):
     hold: HoldWhy | None
 
 
+class CallbackFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One outgoing callback: records that it has not passed, events that are tried again, events that were given up.
+
+    `stopped`: its receiver wants no more.
+    """
+
+    callback: str
+    lag: int
+    failing: int
+    aside: int
+    stopped: bool
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at one moment. `counts`: all campaigns, with the rows that no account got.
 
     `behind`: records that the results have not read, by topic; `late`: those that were on the log at the last look.
     `former`: accounts that are not in the configuration any more. `others`: the `others_number` campaigns that are not
-    among `campaigns`. `broken`: campaigns whose equation does not hold. `poll_ages_s`: by account and poll.
+    among `campaigns`. `broken`: campaigns whose equation does not hold. `poll_ages_s`: by account and poll. `alerts`:
+    how many of each kind the overview shows.
     """
 
     counts: Counts
@@ -90,6 +109,8 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     others: Counts
     others_number: int
     poll_ages_s: dict[tuple[str, str], float]
+    alerts: dict[AlertKind, int]
+    callbacks: tuple[CallbackFigures, ...]
 
 
 class MetricsWatch:
@@ -101,6 +122,7 @@ class MetricsWatch:
         self._accounts: Final = AccountWatch(now_s)
         self._speeds: dict[str, Speed] = {}
         self._ends: Ends = {}
+        self._callbacks: CallbacksOnLog | None = None
 
     async def look(self, session: Session, now_ms: int) -> Metrics:
         """The figures now; they are computed in a thread. Raises ConfigError, LogError, StoreError."""
@@ -110,6 +132,9 @@ class MetricsWatch:
         offsets = await session.read(lambda reader: reader.offsets())
         holders_known = await asyncio.to_thread(lane_holders, session.places) is not None
         ages_s, vendors = self._polls.ages_s(now_ms), session.config.accounts
+        counted = Counter(alert.kind for alert in await look_for_alerts(session, views, states, now_ms))
+        alerts = {kind: counted[kind] for kind in ALERT_KINDS}
+        callbacks = await self._callback_figures(session)
 
         def measure() -> Metrics:
             found = self._measure(views, states, vendors, now_ms, holders_known=holders_known)
@@ -117,9 +142,27 @@ class MetricsWatch:
             for place, records in _missing(offsets, self._ends).items():
                 behind[place[0]] += records
             late = sum(_missing(offsets, before).values())
-            return msgspec.structs.replace(found, behind=behind, late=late, poll_ages_s=ages_s)
+            return msgspec.structs.replace(
+                found, behind=behind, late=late, poll_ages_s=ages_s, alerts=alerts, callbacks=callbacks
+            )
 
         return await asyncio.to_thread(measure)
+
+    async def _callback_figures(self, session: Session) -> tuple[CallbackFigures, ...]:
+        if not session.config.callbacks:
+            return ()
+        if self._callbacks is None:
+            self._callbacks = CallbacksOnLog(await session.log())
+        return tuple(
+            CallbackFigures(
+                callback=each.callback,
+                lag=each.lag,
+                failing=each.failing,
+                aside=each.aside,
+                stopped=each.status == "stopped",
+            )
+            for each in await callback_views(session, self._callbacks)
+        )
 
     def _measure(
         self,
@@ -158,6 +201,8 @@ class MetricsWatch:
             others=total(view.counts for view in others),
             others_number=len(others),
             poll_ages_s={},
+            alerts={},
+            callbacks=(),
         )
 
     def _campaign(

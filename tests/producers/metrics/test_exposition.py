@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dispatcher.core.results.equation import STATUSES, TERMS
 from dispatcher.core.schedule.holds import HoldWhy
-from dispatcher.service.reports.metrics import STOP_WHYS
+from dispatcher.service.reports.metrics import ALERT_KINDS, STOP_WHYS
 from producers.metrics.exposition import OTHERS, WebFigures, exposition, families
 from producers.web.server import ConnectionCounts
 from tests.producers.metrics.whole import NOW_MS, figures, without_limit
@@ -46,7 +46,8 @@ def test_labels_are_names_of_the_configuration_shown_campaigns_and_closed_lists(
         "status": {*STATUSES},
         "topic": {"lanes"},
         "poll": {"report"},
-        "kind": {"reports", "inbound", "left_over", "dead"},
+        "kind": {"reports", "inbound", "left_over", "dead", *ALERT_KINDS},
+        "callback": {"shop"},
         "result": {"taken", "strangers", "junk", "wrong-method", "too-large", "too-fast", "too-many", "no-room"}
         | {"broken-off", "our-fault", "log-failed"},
     }

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from dispatcher.core.results.equation import STATUSES, Counts
-from dispatcher.service.reports.metrics import AccountFigures, CampaignFigures, Metrics
+from dispatcher.service.reports.metrics import AccountFigures, CallbackFigures, CampaignFigures, Metrics
 from producers.metrics.exposition import WebFigures
 from producers.web.server import ConnectionCounts
 from producers.webhooks.receiving import WebhookCounts
@@ -62,6 +62,8 @@ def figures() -> tuple[Metrics, WebFigures, set[float]]:
         others=filled(Counts),
         others_number=new(),
         poll_ages_s={("spring", "report"): new()},
+        alerts={"failing": new()},
+        callbacks=(CallbackFigures(callback="shop", lag=new(), failing=new(), aside=new(), stopped=False),),
     )
     taken_ms = {("spring", "inbound"): NOW_MS - 1000 * new()}
     pushes = PushFigures(filled(WebhookCounts), True, taken_ms)

@@ -93,6 +93,8 @@ async def test_the_figures_of_a_log_add_up_and_know_rates_credit_and_polls(tmp_p
     assert after.others == Counts()
     assert after.poll_ages_s == {(ACCOUNT, "report"): 5.0}
     assert (set(after.behind.values()), after.late) == ({0}, 0)
+    assert {kind for kind, number in after.alerts.items() if number} == {"not-run", "credit-low"}
+    assert after.callbacks == ()
 
 
 async def test_records_that_nobody_folds_are_behind_at_once_and_late_at_the_next_look(
