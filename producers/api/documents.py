@@ -127,14 +127,21 @@ def _parameters(operation: Operation, schema_of: dict[str, Any], components: dic
     if operation.repeatable or operation.keyed:
         limits = {"type": "string", "minLength": 1, "maxLength": 255}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": limits})
+    for each in operation.headers:
+        described = {"description": _(each.says), "schema": each.schema}
+        found.append({"name": each.name, "in": "header", "required": False, **described})
     return found
 
 
 def _responses(operation: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
-    answer = {
+    answer: dict[str, Any] = {
         "description": HTTPStatus(operation.status).phrase,
         "content": {operation.media: {"schema": schema_of[str(operation.answer)]}},
     }
+    if operation.answer_headers:
+        answer["headers"] = {
+            each.name: {"description": _(each.says), "schema": each.schema} for each in operation.answer_headers
+        }
     found: dict[str, Any] = {str(operation.status): answer}
     if operation.path in ("/v1/campaigns/{id}", "/v1/streams/{stream}") and operation.method == "PUT":
         found["201"] = answer

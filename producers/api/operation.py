@@ -43,6 +43,14 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An operation without parameters."""
 
 
+class HeaderField(msgspec.Struct, frozen=True):
+    """A header of a request or an answer, as the documentation has it: its schema, and what it is."""
+
+    name: str
+    schema: dict[str, Any]
+    says: str
+
+
 CallService = Callable[..., Awaitable[Any]]
 """As dispatcher.process.service_process.call_service."""
 
@@ -125,7 +133,8 @@ class Operation(Route[Handler], frozen=True, kw_only=True, eq=False):
     `query`, `body` and `answer` are structs; `media` is the content type of the answer. `problems`: kinds
     (problems.py) besides those of every operation. `audited`: the action in the audit trail, "" if it changes nothing.
     `heavy`: a caller may have a few of them under way only. `repeatable`: this process gives the same answer to the
-    same Idempotency-Key; `keyed`: the handler takes it.
+    same Idempotency-Key; `keyed`: the handler takes it. `headers` of the request and `answer_headers` are those that
+    mean something besides the usual ones.
     """
 
     summary: str
@@ -142,6 +151,8 @@ class Operation(Route[Handler], frozen=True, kw_only=True, eq=False):
     repeatable: bool = False
     keyed: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
+    headers: tuple[HeaderField, ...] = ()
+    answer_headers: tuple[HeaderField, ...] = ()
 
     @property
     def id(self) -> str:

@@ -151,7 +151,7 @@ class Problem(Exception):
             PROBLEM_JSON,
             allow=allow,
             retry_after_s=self.retry_after_s or kind.retry_after_s,
-            headers=self.headers,
+            headers={"X-Content-Type-Options": "nosniff", **self.headers},
             last=kind.last,
         )
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
 from dispatcher.i18n import N_
-from producers.api.operation import Answered, Call
+from producers.api.operation import Answered, Call, HeaderField
 from producers.api.problems import Problem
 from producers.api.uploads import UploadedList
 from producers.web.bodies import BodyBroken, body_pieces
@@ -32,6 +32,33 @@ MEDIA: Final = (
 PARTIAL: Final = "application/partial-upload"
 """The type of any part, as draft-ietf-httpbis-resumable-upload has it: the list keeps the one with which it began."""
 PART_MEDIA: Final = (PARTIAL, *MEDIA)
+_OFFSET: Final = {"type": "string", "pattern": "^[0-9]{1,15}$"}
+_FLAG: Final = {"type": "string", "enum": ["?0", "?1"]}
+_DIGEST: Final = {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"}
+HEADERS: Final = (
+    HeaderField("Upload-Offset", _OFFSET, N_("At which byte of the list this part begins; absent: at its first.")),
+    HeaderField("Upload-Complete", _FLAG, N_("?0: more parts follow; absent: this is the last one.")),
+    HeaderField(
+        "Content-Range",
+        {"type": "string", "pattern": r"^bytes [0-9]{1,15}-[0-9]{1,15}/([0-9]{1,15}|\*)$"},
+        N_("Instead of both: first and last byte of this part, and the length of the list."),
+    ),
+    HeaderField(
+        "Content-Encoding",
+        {"type": "string", "enum": ["identity", "gzip"]},
+        N_("How the list is packed; all parts of a list have the same."),
+    ),
+    HeaderField(
+        "Content-Digest", _DIGEST, N_("The SHA-256 of these bytes (RFC 9530). They are kept only if it is right.")
+    ),
+    HeaderField(
+        "Repr-Digest", _DIGEST, N_("The SHA-256 of the whole list (RFC 9530). It is kept only if it is right.")
+    ),
+)
+ANSWER_HEADERS: Final = (
+    HeaderField("Upload-Offset", _OFFSET, N_("How many bytes of the list came.")),
+    HeaderField("Upload-Complete", _FLAG, N_("?1: all of it came.")),
+)
 _RANGE: Final = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)")
 
 
@@ -53,6 +80,9 @@ async def show(call: Call) -> Answered:
 
 async def receive(call: Call) -> Answered:
     campaign, headers = call.values["id"], call.incoming.http.headers
+    empty = next((each.name for each in HEADERS if headers.get(each.name) == ""), None)
+    if empty is not None:
+        raise Problem("invalid", N_("The header {name} is empty."), name=empty)
     part = _part(headers.get("Content-Range", ""), headers.get("Upload-Offset", ""), headers.get("Upload-Complete", ""))
     continues = call.incoming.method == "PATCH" or part.offset > 0
     taken = PART_MEDIA if continues else MEDIA

@@ -24,6 +24,7 @@ from producers.web.site import Streamed
 
 NDJSON: Final = "application/x-ndjson"
 EVENTS: Final = "text/event-stream"
+NOT_KEPT: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 EVERY_S: Final = 1.0
 STILL_THERE_S: Final = 15.0
 FIRST_S: Final = 1.0
@@ -58,7 +59,7 @@ async def rows(call: Call) -> Streamed:
     call.check_unmasked(wanted=query.unmasked)
     wanted = RowsWanted(states=frozenset(query.state), account=query.account, after=query.after, limit=ROWS_MAX)
     pieces = await row_lines(call.session, call.values["id"], wanted, unmasked=query.unmasked)
-    return Streamed(pieces=pieces, content_type=NDJSON, caller=call.by)
+    return Streamed(pieces=pieces, content_type=NDJSON, caller=call.by, headers=NOT_KEPT)
 
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -145,9 +146,7 @@ class Watches:
 async def events(call: Call) -> Streamed:
     pieces = call.api.watches.events(call.session, call.values["id"])
     first = await anext(pieces, b"")
-    return Streamed(
-        pieces=_after(first, pieces), content_type=EVENTS, caller=call.by, headers={"Cache-Control": "no-store"}
-    )
+    return Streamed(pieces=_after(first, pieces), content_type=EVENTS, caller=call.by, headers=NOT_KEPT)
 
 
 async def _after(first: bytes, pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

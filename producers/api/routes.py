@@ -93,6 +93,8 @@ def _upload(method: str, summary: str, media: tuple[str, ...]) -> Operation:
         problems=("wrong-offset", "wrong-digest", "other-content", "full"),
         audited="campaign upload",
         heavy=True,
+        headers=recipients.HEADERS,
+        answer_headers=recipients.ANSWER_HEADERS,
     )
 
 
@@ -137,6 +139,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "campaigns",
         UploadedList,
         problems=("not-found",),
+        answer_headers=recipients.ANSWER_HEADERS,
     ),
     _upload("PUT", N_("Upload the list, or a part of it with Content-Range"), recipients.MEDIA),
     _upload("PATCH", N_("Continue the upload of a list at Upload-Offset"), recipients.PART_MEDIA),

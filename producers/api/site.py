@@ -48,6 +48,7 @@ QUERY_FIELDS_MAX: Final = 64
 SESSION_COOKIE: Final = "dispatcher_session"
 LANGUAGE_COOKIE: Final = "dispatcher_language"
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+ALWAYS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _CHANGES: Final = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 logger = get_logger(__name__)
@@ -202,7 +203,7 @@ class ApiSite:
             result.status or operation.status,
             body,
             result.content_type,
-            headers={"Cache-Control": "no-store", **result.headers},
+            headers={**ALWAYS, **result.headers},
         )
 
     async def _audit(self, call: Call, operation: Operation) -> None:

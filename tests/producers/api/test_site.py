@@ -278,6 +278,14 @@ async def test_the_page_and_the_document_are_in_the_language_that_is_asked_for(t
             assert "script" not in answer.headers["Content-Security-Policy"]
             assert page.count("curl -X") == len(OPERATIONS)
             assert "application/partial-upload" in page
+            assert ("At which byte of the list" if language == "en" else "从名单的第几个字节") in page
             document = (await api.call("GET", "/v1/openapi.json", headers={"Accept-Language": language})).json
             assert document["openapi"] == "3.1.0"
+            upload = document["paths"]["/v1/campaigns/{id}/recipients"]["patch"]
+            headers = [each["name"] for each in upload["parameters"] if each["in"] == "header"]
+            assert headers == [
+                *("Upload-Offset", "Upload-Complete", "Content-Range"),
+                *("Content-Encoding", "Content-Digest", "Repr-Digest"),
+            ]
+            assert list(upload["responses"]["200"]["headers"]) == ["Upload-Offset", "Upload-Complete"]
         assert (await api.call("GET", "/v1/docs.css")).headers["Content-Type"].startswith("text/css")

@@ -209,6 +209,7 @@ HEADERS = [
     ({"Content-Range": "bytes 0-5/9"}, 422),  # the body has one byte
     ({"Content-Range": "bytes 0-0/9", "Upload-Offset": "5"}, 422),
     ({"Upload-Offset": "-1"}, 422),
+    ({"Upload-Offset": ""}, 422),
     ({"Upload-Complete": "yes"}, 422),
     ({"Content-Digest": "md5=:x:"}, 422),
     ({"Content-Type": "application/pdf"}, 415),
