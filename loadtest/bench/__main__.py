@@ -27,6 +27,8 @@ NAMES: Final = {
     "webhook_get": "receiving.webhook_get",
     "webhook_batches": "receiving.webhook_batches",
     "join": "receiving.join",
+    "api_messages": "receiving.api_messages",
+    "api_upload": "receiving.api_upload",
     "ids_each": "sending.ids_each",
     "waves": "waves",
 }
@@ -38,6 +40,7 @@ LONG: Final = {
     "fairness": "sending.fairness",
     "handover": "sending.handover",
     "hostile": "receiving.hostile",
+    "watchers": "receiving.watchers",
 }
 """Minutes each: by name only."""
 

@@ -118,28 +118,30 @@ async def _measured(settings: dict[str, Any], window_s: float, rounds: int) -> t
     with tempfile.TemporaryDirectory() as name, spawn({"account": {ACCOUNT: {}}}, loop="uvloop") as vendor:
         config = Path(name) / "dispatcher.toml"
         config.write_text(CONFIG.format(folder=name, vendor=vendor.url, **settings))
-        await _launch(config)
-        async with _dispatcher(config) as (url, pid):
+        await launch_campaign(config)
+        async with run_dispatcher(config) as (url, pid):
             decoy = socket.create_server(("127.0.0.1", 0), backlog=2 * ATTACKERS)
             decoy_url = f"http://127.0.0.1:{decoy.getsockname()[1]}"
             for _ in range(rounds):
                 for attacked_url, windows in ((decoy_url, quiet), (url, attacked)):
                     async with _attackers(attacked_url):
                         await asyncio.sleep(SETTLES_S)
-                        windows.append(await _window(url, pid, vendor, window_s))
+                        windows.append(await measured_window(url, pid, vendor, window_s))
             decoy.close()
     return quiet, attacked
 
 
-async def _launch(config: Path) -> None:
+async def launch_campaign(config: Path, recipients: int = 4_000_000) -> None:
+    """A campaign `bench` of so many numbers."""
     loaded = load(config)
     log = await open_log(loaded.log.url)
-    numbers = np.arange(13_000_000_000, 13_000_000_000 + 4_000_000)
+    numbers = np.arange(13_000_000_000, 13_000_000_000 + recipients)
     await launch(Session(loaded, log), LaunchRequest(numbers=numbers, text="hi", route=[ACCOUNT], id="bench"))
     await log.close()
 
 
-async def _window(url: str, pid: int, vendor: SimClient, window_s: float) -> Window:
+async def measured_window(url: str, pid: int, vendor: SimClient, window_s: float) -> Window:
+    """The lane, the dispatcher's CPU and good pushes for this long."""
     before, cpu_s, began_s = await _sent(vendor), _cpu_s(pid), time.perf_counter()
     kept, fresh = await _good_pushes(url, began_s + window_s)
     sent = await _sent(vendor) - before
@@ -187,7 +189,7 @@ async def _waited(session: aiohttp.ClientSession, url: str) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _dispatcher(config: Path) -> AsyncIterator[tuple[str, int]]:
+async def run_dispatcher(config: Path) -> AsyncIterator[tuple[str, int]]:
     """`dispatcher run` with all roles on one core; the URL of its webhooks and its process."""
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, "run", "--config", str(config), "--json"),

@@ -139,7 +139,7 @@ class Client(asyncio.Protocol):
             self._buffer = buffer
             return
         self._buffer = b""
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
             self._done.set_exception(RuntimeError(head.decode("latin-1")))
             return
         self._next()
