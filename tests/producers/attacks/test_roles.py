@@ -96,6 +96,10 @@ TABLE = {
         GET /suppression/export
     """,
     "operator admin": """
+        POST /inbound/{message}/reply
+        POST /unknown/{campaign}
+        POST /campaigns/{id}/follow-up/launch
+        POST /campaigns/{id}/follow-up/draft
         PUT /v1/campaigns/{id}
         GET /v1/campaigns/{id}/recipients
         PUT /v1/campaigns/{id}/recipients
@@ -130,8 +134,6 @@ TABLE = {
         GET /new-campaign/{form}/when
         POST /new-campaign/{form}/when
         POST /new-campaign/{form}/forget
-        POST /unknown
-        POST /inbound/reply
         POST /inbound/opt-out
         POST /suppression/add
         POST /suppression/remove
