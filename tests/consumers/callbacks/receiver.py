@@ -18,11 +18,15 @@ SECRET = "whsec_" + base64.b64encode(KEY).decode()
 
 
 class Receiver:
-    """Keeps what it took, by id, in order. `answers` are for the next requests; None: it hangs. Then 204."""
+    """Keeps what it took, by id, in order. `answers` are for the next requests; None: it hangs. Then 204.
+
+    While it `hangs`, no request is answered.
+    """
 
     def __init__(self) -> None:
         self.answers: list[int | tuple[int, dict[str, str]] | None] = []
         self.refuses: set[str] = set()
+        self.hangs = False
         self.asked: list[str] = []
         self.taken: list[str] = []
         self.bodies: list[dict[str, Any]] = []
@@ -36,7 +40,11 @@ class Receiver:
         assert request.headers["webhook-signature"] == wanted
         self.asked.append(id)
         data = json.loads(body)
-        answer = 500 if data["data"].get("campaign") in self.refuses else self.answers.pop(0) if self.answers else 204
+        if self.hangs:
+            await self.end.wait()
+            return web.Response(status=503)
+        about = data["data"]["chunks"][0] if data["type"] == "results" else data["data"]
+        answer = 500 if about.get("campaign") in self.refuses else self.answers.pop(0) if self.answers else 204
         if answer is None:
             await self.end.wait()
             answer = 204
