@@ -20,6 +20,7 @@ MODULE_FIXTURE: Final = 'scope="module"'
 LONGEST_FIRST: Final = (
     "tests/test_lint.py",
     "tests/crash/",
+    "tests/console/test_campaign_by_browser.py",
     "tests/console/test_pages.py",
     "tests/e2e/test_readme_tour.py",
     "tests/e2e/",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,8 @@ RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pr
 SERIOUS: Final = ("serious", "critical")
 WIDE: Final = {"width": 1360, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
+REFUSED: Final = re.compile(r"^Failed to load resource: .* status of (400|401|403|410|422) ")
+"""What Chromium itself notes when a form is refused: the page that says why has this status."""
 WAIT_MS: Final = 20_000
 
 
@@ -89,6 +92,8 @@ class Visitor:
         assert not self.complaints, self.complaints
 
     def _note(self, message: ConsoleMessage) -> None:
+        if REFUSED.search(message.text) and "/static/" not in message.location["url"]:
+            return
         self.complaints.append(f"{message.type}: {message.text}")
 
 

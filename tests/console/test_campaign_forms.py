@@ -61,10 +61,11 @@ class Asking:
     def get(self, path: str, language: str = "en") -> Answer:
         return ask(self._served, path, cookies=self._cookies | {"dispatcher_language": language})
 
-    def send(self, path: str, *pairs: tuple[str, str]) -> Answer:
+    def send(self, path: str, *pairs: tuple[str, str], language: str = "en") -> Answer:
         csrf = self.get("/me").csrf()
+        cookies = self._cookies | {"dispatcher_language": language}
         body = urlencode([("csrf", csrf), *pairs])
-        answer = ask(self._served, path, method="POST", body=body, cookies=self._cookies)
+        answer = ask(self._served, path, method="POST", body=body, cookies=cookies)
         if answer.status != 303:
             return answer
         self.path = answer.location

@@ -9,22 +9,6 @@ from playwright.sync_api import expect
 
 from tests.console.served import PASSWORD
 
-PAGES = ["/people", "/people/audit", "/me", "/settings"]
-
-
-@pytest.mark.parametrize("path", PAGES)
-@pytest.mark.parametrize(
-    "looks",
-    [{"language": "en", "theme": "light"}, {"language": "zh", "theme": "dark"}, {"language": "zh", "phone": True}],
-    ids=["en-light", "zh-dark", "zh-phone"],
-)
-def test_a_page_has_no_serious_fault_and_fits_its_window(visit, path, looks):
-    visitor = visit("ann", **looks)
-    visitor.go(path)
-    visitor.shoot(f"{path.strip('/').replace('/', '-')}-{'-'.join(map(str, looks.values()))}".replace("True", "phone"))
-    assert not visitor.faults()
-    assert not visitor.is_wider_than_its_window()
-
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_sign_in_page_has_no_serious_fault(visit, theme):
@@ -41,7 +25,6 @@ def test_a_person_signs_in_goes_where_they_wanted_and_signs_out(visit):
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
-    visitor.complaints.clear()  # the browser itself notes the status 401
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_title("People · dispatcher")
@@ -71,14 +54,12 @@ def test_a_person_is_added_by_a_link_and_sets_the_password(visit):
     page.get_by_label("再次输入密码").fill(PASSWORD + "!")
     page.get_by_role("button", name="设置密码并登录").click()
     expect(page.get_by_role("alert")).to_have_text("两次输入的密码不一致。")
-    new.complaints.clear()
     page.get_by_label("密码", exact=False).first.fill(PASSWORD)
     page.get_by_label("再次输入密码").fill(PASSWORD)
     page.get_by_role("button", name="设置密码并登录").click()
     expect(page.get_by_role("link", name="lin")).to_be_visible()
     page.goto(new.served.url + link)
     expect(page.locator("h1")).to_have_text("此链接无效")
-    new.complaints.clear()
 
 
 def test_a_role_is_changed_and_a_person_is_removed_after_their_name_is_typed(visit):
@@ -147,7 +128,6 @@ def test_who_may_not_sees_neither_the_page_nor_its_line_in_the_menu(visit):
     expect(page.get_by_role("link", name="People")).to_have_count(0)
     page.goto(visitor.served.url + "/people")
     expect(page.locator("h1")).to_have_text("Not allowed")
-    visitor.complaints.clear()
 
 
 def test_the_menu_opens_on_a_phone_and_the_switches_work(visit):
@@ -174,7 +154,6 @@ def test_one_changes_one_s_own_password(visit):
     page.get_by_label("The password again").fill("blue horses 8")
     page.get_by_role("button", name="Change the password").click()
     expect(page.get_by_role("alert")).to_have_text("The old password is wrong.")
-    visitor.complaints.clear()
     page.get_by_label("Old password").fill(PASSWORD)
     page.get_by_label("New password").fill("blue horses 8")
     page.get_by_label("The password again").fill("blue horses 8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from consumers.campaigns.role import start_campaigns
 from consumers.lanes.role import start_lanes
@@ -23,17 +22,24 @@ from tests.always import ALWAYS
 from tests.console.served import Served, configuration
 
 ACCOUNT = "spring"
-REPORTS = {"report_delay_min_s": 0.05, "report_delay_mean_s": 0.2, "report_delay_max_s": 1.0, "push_backoff_s": 0.2}
+VENDOR = {
+    "vendor": "hezhong",  # it pushes 500 reports at once
+    "push_retry": "until_200",
+    "push_backoff_s": 0.2,
+    "report_delay_min_s": 0.05,
+    "report_delay_mean_s": 0.2,
+    "report_delay_max_s": 1.0,
+    "status_mix": {"DELIVRD": 97.0, "UNDELIV": 2.0, "MBBLACK": 1.0},
+}
 
 
 class Working(Served):
-    """Made with the rate of its one account, in messages per second; `confirm_above` as in `[web]`."""
+    """Made with the URL of its log and the rate of its one account, in messages per second."""
 
-    def __init__(self, folder: Path, *, per_s: int, confirm_above: int = 1_000, **switches: Any) -> None:
+    def __init__(self, folder: Path, log_url: str, *, per_s: int) -> None:
         self._folder = folder
+        self._log_url = log_url
         self._limit = {"limit": per_s, "per_s": 1, "unit": "messages"}
-        self._confirm_above = confirm_above
-        self._switches = REPORTS | switches
         self._roles: list[Work] = []
         self.vendor: Simulator
         super().__init__(configuration(folder))
@@ -42,19 +48,18 @@ class Working(Served):
         port = free_port()
         push = f"http://127.0.0.1:{port}/push/{ACCOUNT}"
         theirs = {
-            "account": "demo",
             "flow": self._limit,
             "report_url": f"{push}/report",
             "inbound_url": f"{push}/inbound",
         }
-        self.vendor = Simulator({"listen": "127.0.0.1:0", "account": {ACCOUNT: theirs}} | self._switches)
+        self.vendor = Simulator({"listen": "127.0.0.1:0", "account": {ACCOUNT: theirs}} | VENDOR)
         await self.vendor.start()
-        ours = {"vendor": "batch-a", "url": self.vendor.url, "account": "demo", "pswd": "secret", "flow": self._limit}
+        ours = {"vendor": "hezhong", "userid": "1001", "username": ACCOUNT, "password": "secret", "flow": self._limit}
         table = {
-            "log": {"url": f"sqlite:{self._folder}/log.db"},
+            "log": {"url": self._log_url},
             "store": {"url": f"sqlite:{self._folder}/results.db"},
-            "web": {"listen": f"127.0.0.1:{port}", "confirm_above": self._confirm_above},
-            "account": {ACCOUNT: ours | {"price": {"default": "0.045"}, "push_open": True}},
+            "web": {"listen": f"127.0.0.1:{port}", "confirm_above": 100},
+            "account": {ACCOUNT: ours | {"url": self.vendor.url, "price": {"default": "0.045"}, "push_open": True}},
         }
         path = self._folder / "dispatcher.toml"
         path.write_text(as_toml(table | ALWAYS), "utf-8")  # services for long lists run in processes of their own
