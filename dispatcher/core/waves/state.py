@@ -152,9 +152,8 @@ class WaveState:
     def _settle(self) -> None:
         if self._launched is None:
             return
-        released, waves = self._by_verdict(), len(self._launched.waves)
-        if released == waves and self._launched.texts and self.text is None:
-            released -= 1
-        self.released = released
-        halts = (self.of(wave) for wave in range(1, released + 1))
+        by_verdict = self._by_verdict()
+        waits = by_verdict == len(self._launched.waves) and self._launched.texts and self.text is None
+        self.released = by_verdict - 1 if waits else by_verdict
+        halts = (self.of(wave) for wave in range(1, by_verdict + 1))
         self.halted = next((said for said in halts if said is not None and said.verdict == "halted"), None)

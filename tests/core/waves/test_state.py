@@ -84,3 +84,9 @@ def test_what_a_person_released_is_remembered() -> None:
     for record in (launched(), decided(1, "released", by_person=True), decided(2, "halted", by_person=True)):
         campaigns.apply(0, record)
     assert campaigns.by_id["may"].waves.judged_by_person == 1
+
+
+def test_a_halt_of_the_wave_that_waits_for_its_text_alone_holds_the_campaign() -> None:
+    waiting: list[AnyRecord] = [launched(2, ("a", "b")), decided(2, "halted", by_person=True), decided(1, "released")]
+    assert state(*waiting) == (1, 2)
+    assert state(*waiting, decided(2, "released", by_person=True)) == (1, 0)
