@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -379,7 +380,10 @@ async def test_a_draft_of_a_later_field_is_read(log: MemoryLog) -> None:
     assert (await launched(log)).revision == "r9"
 
 
-async def test_a_question_about_unknown_requests_of_a_draft_says_that_it_is_one(log: MemoryLog) -> None:
+async def test_a_question_about_unknown_requests_of_a_draft_says_that_it_is_one(
+    log: MemoryLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # its results are a file beside the configuration
     await draft(log, ["13800138000"], id="may")
     async with open_session(CONFIG, log=log) as session:
         with pytest.raises(UserError, match='"may" is a draft, and nothing of it is sent yet'):
