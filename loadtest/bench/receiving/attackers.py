@@ -1,9 +1,9 @@
 """Hostile clients of a web server: a process with many connections of every kind, opened again when they are closed.
 
-    python -m loadtest.bench.receiving.attackers URL PATH CONNECTIONS
+    python -m loadtest.bench.receiving.attackers URL PATH[,PATH…] CONNECTIONS
 
-runs until its standard input ends, then prints how many connections of each kind it has opened. PATH is where pushes
-go to; the attackers know it, and no secret.
+runs until its standard input ends, then prints how many connections of each kind it has opened. Each kind attacks the
+paths in turn; the attackers know them, and no secret.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import sys
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -107,10 +108,10 @@ class Attacker(asyncio.Protocol):
 class Attackers:
     """This many connections, shared equally by the kinds, from `start` to `stop`; `opened` counts them by kind."""
 
-    def __init__(self, url: str, path: str, connections: int) -> None:
+    def __init__(self, url: str, paths: Sequence[str], connections: int) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 0
-        self._kinds = list(attacks(path).items())
+        self._kinds = [attack for path in paths for attack in attacks(path).items()]
         self._connections = connections
         self._tasks: list[asyncio.Task[None]] = []
         self.opened: Counter[str] = Counter()
@@ -145,8 +146,8 @@ class Attackers:
             await asyncio.sleep(AGAIN_S)
 
 
-async def _run(url: str, path: str, connections: int) -> None:
-    attackers = Attackers(url, path, connections)
+async def _run(url: str, paths: Sequence[str], connections: int) -> None:
+    attackers = Attackers(url, paths, connections)
     await attackers.start()
     print("ready", flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
@@ -156,4 +157,4 @@ async def _run(url: str, path: str, connections: int) -> None:
 
 if __name__ == "__main__":
     os.nice(5)  # they share a core with the vendor and the clients that are measured
-    uvloop.run(_run(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    uvloop.run(_run(sys.argv[1], sys.argv[2].split(","), int(sys.argv[3])))

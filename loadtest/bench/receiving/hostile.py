@@ -38,6 +38,11 @@ from producers.launch.api import launch
 
 ATTACKERS: Final = 2_000
 ACCOUNT: Final = "spring"
+ATTACKED: Final = (
+    f"/push/{ACCOUNT}/report",
+    *("/v1/campaigns/bench/recipients", "/v1/streams/codes/messages", "/sign-in", "/overview/events", "/metrics"),
+)
+"""A path of each kind: pushes, the API, the console with and without sign-in, events, figures."""
 SETTLES_S: Final = 3.0
 GOOD_EVERY_S: Final = 0.1
 GOOD_WITHIN_S: Final = 30.0
@@ -224,7 +229,7 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 @contextlib.asynccontextmanager
 async def _attackers(url: str) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "loadtest.bench.receiving.attackers", url, f"/push/{ACCOUNT}/report", str(ATTACKERS)),
+        *(sys.executable, "-m", "loadtest.bench.receiving.attackers", url, ",".join(ATTACKED), str(ATTACKERS)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
