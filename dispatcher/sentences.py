@@ -68,6 +68,18 @@ class Sentence:
     def __hash__(self) -> int:
         return hash((self.text, self.do))
 
+    def replacing(self, old: str, new: str) -> Sentence:
+        """The same sentence with `new` in place of `old` in its values, such as a file's name for its path."""
+        values: dict[str, Any] = {
+            name: each.replacing(old, new)
+            if isinstance(each, Sentence)
+            else each.replace(old, new)
+            if isinstance(each, str)
+            else each
+            for name, each in self.values.items()
+        }
+        return Sentence(self.text, many=self.many, about=self._about, do=self.do, **values)
+
     def as_json(self) -> dict[str, Any]:
         """What `of_json` makes the same sentence of, in another process."""
         values = {

@@ -247,7 +247,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     if "send_hours" in given:
         opens, comma, closes = given["send_hours"].partition(",")
         if not comma or not opens.strip().isdecimal() or not closes.strip().isdecimal():
-            raise InputError("--send-hours takes FROM,TO, for example 8,21.")
+            raise InputError("{about} takes FROM,TO, for example 8,21.", about="--send-hours")
         given["send_hours"] = (int(opens), int(closes))
     return given
 

@@ -122,7 +122,7 @@ def _check_confirmed(name: str, *, yes: bool, confirm: str | None) -> None:
         raise UserError("--confirm goes with --yes.")
     if not yes and not sys.stdin.isatty():
         raise UserError(
-            "there is no terminal to ask for confirmation. If you mean it, add --yes --confirm {name}.", name=name
+            "there is no terminal to ask for confirmation.", name=name, do="If you mean it, add --yes --confirm {name}."
         )
 
 
@@ -151,13 +151,12 @@ async def _check_not_unknown(config: Config, account: str, operation: Operation,
     if unknown and not again:
         first = unknown[0]
         raise UserError(
-            "the same was asked {at} by {by}, and its result is unknown "
-            "(operation {operation}). {if_unknown} Then say so: dispatcher account settle "
-            "{operation} done, or not-done. To order it anyway, add --again.",
+            "the same was asked {at} by {by}, and its result is unknown (operation {operation}). {if_unknown}",
             at=clock(first.asked.at_ms),
             by=first.asked.by,
             operation=first.asked.operation,
             if_unknown=operation.if_unknown,
+            do="Then say so: dispatcher account settle {operation} done, or not-done. To order it anyway, add --again.",
         )
 
 
@@ -208,11 +207,11 @@ def _tell(account: str, operation: Operation, carried: OperationOutcome, *, as_j
         )
     if carried.result == "unknown":
         raise DispatcherError(
-            "unknown: check with the vendor ({says}). It was asked once and is never repeated. "
-            "{if_unknown} Then: dispatcher account settle {operation} done, or not-done.",
+            "unknown: check with the vendor ({says}). It was asked once and is never repeated. {if_unknown}",
             says=says,
             if_unknown=operation.if_unknown,
             operation=carried.operation,
+            do="Then: dispatcher account settle {operation} done, or not-done.",
         )
     if carried.result == "not-done":
         error = UserError if verdict.kind in USERS_MISTAKE else DispatcherError

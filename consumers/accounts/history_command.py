@@ -152,8 +152,8 @@ def _time(text: str, now: datetime, option: str) -> datetime:
             read = read.replace(year=now.year, month=now.month, day=now.day)
         return read.replace(tzinfo=SHANGHAI)
     raise UserError(
-        '{option} "{text}" is no time. Write it like "{now}" or "{hour}".',
-        option=option,
+        '{about} "{text}" is no time. Write it like "{now}" or "{hour}".',
+        about=option,
         text=text,
         now=f"{now:%Y-%m-%d %H:%M}",
         hour=f"{now:%H:%M}",

@@ -75,7 +75,9 @@ def settle_operation(operation: str, result: str, why: str, yes: bool, config: s
     found = [each for each in asyncio.run(_known(config)) if each.asked.operation == operation]
     if not found:
         raise UserError(
-            "there is no operation {operation} on the log. See: dispatcher account operations", operation=operation
+            "there is no operation {operation} on the log.",
+            operation=operation,
+            do="See: dispatcher account operations",
         )
     [known] = found
     if known.result != "unknown":

@@ -119,7 +119,9 @@ def _top_up(written: str) -> tuple[str, int]:
     try:
         return account, int(messages.replace(",", "")) if equals and account else int("")
     except ValueError:
-        raise UserError('--top-up "{written}" must be ACCOUNT=MESSAGES, as spring=20000.', written=written) from None
+        raise UserError(
+            '{about} "{written}" must be ACCOUNT=MESSAGES, as spring=20000.', written=written, about="--top-up"
+        ) from None
 
 
 def _write(report: SpendReport, kind: str, output: Path | None, *, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def write(file: Path, accounts: Sequence[str], settings: Sequence[str]) -> Itera
     """
     if os.path.lexists(file):
         raise UserError(
-            "{file} is there already, and is not overwritten. Name another file: dispatcher init FILE", file=file
+            "{file} is there already, and is not overwritten.", file=file, do="Name another file: dispatcher init FILE"
         )
     if not accounts and settings:
         raise UserError("--set goes with --account NAME=VENDOR.")
@@ -154,6 +154,7 @@ def _account(name: str, vendor: str, values: dict[str, str]) -> StarterAccount:
             strange=strange[0],
             vendor=vendor,
             keys=", ".join(each.key for each in keys),
+            about="--set",
         )
     for each in keys:
         if each.secret:

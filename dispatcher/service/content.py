@@ -27,7 +27,7 @@ class CheckedText(msgspec.Struct, frozen=True, kw_only=True):
 def check_content(session: Session, text: str, route: Sequence[str], campaign_class: str) -> CheckedText:
     """What the rules say about this text on this route, by default on all accounts. Raises UserError (ConfigError)."""
     if not text.strip():
-        raise UserError("the text is empty. Give a text to check.")
+        raise UserError("the text is empty. Give a text to check.", about="--text")
     if campaign_class not in get_args(CampaignClass):
         raise UserError(
             "the class must be {classes}, not {campaign_class!r}.",

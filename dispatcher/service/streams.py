@@ -266,10 +266,12 @@ async def close_stream(session: Session, stream: str, *, by: str = "") -> Stream
 
 def _terms(stream: str, known: Campaign | None) -> Launched:
     if known is None or known.launched is None:
-        raise NotFound('there is no stream "{stream}". See: dispatcher stream list', stream=stream)
+        raise NotFound('there is no stream "{stream}".', stream=stream, do="See: dispatcher stream list")
     if known.launched.stream is None:
         raise Conflict(
-            '"{stream}" is a campaign, not a stream, and takes no messages. See: dispatcher stream list', stream=stream
+            '"{stream}" is a campaign, not a stream, and takes no messages.',
+            stream=stream,
+            do="See: dispatcher stream list",
         )
     return known.launched
 

@@ -17,6 +17,7 @@ from dispatcher.content.judge import ContentFinding
 from dispatcher.core.messages.template import Template, TemplateBroken, parse
 from dispatcher.core.messages.text import not_carried, parts, units
 from dispatcher.errors import UserError
+from dispatcher.sentences import Sentence
 from dispatcher.service.content import check_content
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Vendor
@@ -37,13 +38,13 @@ class TextOnAccount(msgspec.Struct, frozen=True, kw_only=True):
     chars_max: int
     price_micro_yuan: int | None
     cost_micro_yuan: int | None
-    mistake: str
+    mistake: Sentence | None
 
 
 class TextPreview(msgspec.Struct, frozen=True, kw_only=True):
     """A text, measured. `chars` of the longest sample; `missing` are placeholders that the list has no column for.
 
-    `mistake`: why it is no text that can be sent, "" if it is one.
+    `mistake`: why it is no text that can be sent, None if it is one.
     """
 
     chars: int = 0
@@ -52,7 +53,7 @@ class TextPreview(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[str, ...] = ()
     accounts: tuple[TextOnAccount, ...] = ()
     findings: tuple[ContentFinding, ...] = ()
-    mistake: str = ""
+    mistake: Sentence | None = None
 
 
 def preview_text(
@@ -69,11 +70,13 @@ def preview_text(
     Raises UserError for an unknown class or account.
     """
     if not text.strip():
-        return TextPreview(mistake="the text is empty. Write what the recipients get.")
+        return TextPreview(mistake=Sentence("the text is empty. Write what the recipients get."))
     try:
         template = parse(text)
     except TemplateBroken as error:
-        return TextPreview(mistake=f"the text has {error}. Write {{{{ and }}}} to send braces as they are.")
+        return TextPreview(
+            mistake=Sentence("the text has {error}. Write {{{{ and }}}} to send braces as they are.", error=error)
+        )
     known = {name.strip().casefold(): values for name, values in (columns or {}).items()}
     missing = tuple(name for name in template.names if columns is not None and not _is_known(name, known))
     samples = tuple(islice(_samples(template, known), SAMPLES_MAX))
@@ -133,12 +136,18 @@ def _samples(template: Template, known: Mapping[str, Sequence[str]]) -> list[str
 
 def _on(name: str, vendor: Vendor, text: str, recipients: int | None) -> TextOnAccount:
     count, limits = parts(text, vendor.split), vendor.limits
-    mistake = ""
+    mistake = None
     if units(text) > limits.text_chars_max:
         over = units(text) - limits.text_chars_max
-        mistake = f"takes {limits.text_chars_max:,} characters: shorten the text by {over:,}."
+        mistake = Sentence(
+            "takes {max:,} characters: shorten the text by {over:,}.", max=limits.text_chars_max, over=over
+        )
     elif (lost := not_carried(text, limits.charset)) is not None:
-        mistake = f'cannot carry "{lost.character}", character {lost.position}: replace it.'
+        mistake = Sentence(
+            'cannot carry "{character}", character {position}: replace it.',
+            character=lost.character,
+            position=lost.position,
+        )
     price = None if vendor.price is None else vendor.prices_at(now_ms())["default"]
     return TextOnAccount(
         account=name,

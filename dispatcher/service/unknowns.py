@@ -187,11 +187,11 @@ def chosen(found: Sequence[UnknownRequest], campaign: str, names: Collection[str
     if strange:
         there = f"{', '.join(list(known)[:5])}{', …' if len(known) > 5 else ''}" or "none"
         raise UserError(
-            'chunk {chunk} of "{campaign}" is not unknown (unknown there: {there}). '
-            "See: dispatcher unknown list --campaign {campaign}",
+            'chunk {chunk} of "{campaign}" is not unknown (unknown there: {there}).',
             chunk=strange[0],
             campaign=campaign,
             there=there,
+            do="See: dispatcher unknown list --campaign {campaign}",
         )
     return [known[name] for name in dict.fromkeys(names)]
 
@@ -449,11 +449,12 @@ def _check_not_taken(found: Sequence[UnknownRequest], verdict: ResolvedAs) -> No
     if verdict == ResolvedAs.NOT_SENT and partly:
         first = partly[0]
         raise UserError(
-            "chunk {chunk}: {in_history}; sending it again would text these twice. Resolve it as sent, and "
-            "launch a campaign to those who are left: `dispatcher campaign export --state unknown`, or later "
-            "`--state no_report`, lists them. If they may get it twice: --as resend.",
+            "chunk {chunk}: {in_history}; sending it again would text these twice. "
+            "Resolve it as sent, and launch a campaign to those who are left.",
             chunk=first.name,
             in_history=first.in_history,
+            do="`dispatcher campaign export --state unknown`, or later `--state "
+            "no_report`, lists them. If they may get it twice: --as resend.",
         )
 
 

@@ -89,10 +89,10 @@ async def start_verification(session: Session, number: str, stream: str, *, key:
     found = await stream_of(session, stream)
     if found.launched.campaign_class != "code":
         raise UserError(
-            'stream "{stream}" is of class {campaign_class}. Codes need one of class code: '
-            "dispatcher stream open ID --class code …",
+            'stream "{stream}" is of class {campaign_class}. Codes need one of class code.',
             stream=stream,
             campaign_class=found.launched.campaign_class,
+            do="To open one: dispatcher stream open ID --class code …",
         )
     config = session.config.verification
     names = () if found.has_own_texts else found.template.names

@@ -84,10 +84,12 @@ def output_kind(kind: str | None, output: Path | None, kinds: Collection[str]) -
     found = kind or next((each for each in named if each in kinds), None)
     if found is None and named:
         raise UserError(
-            "this cannot be written as {kind} ({output}). Name a .csv file, or say which with --format: {kinds}.",
+            "this cannot be written as {kind} ({output}).",
             kind=named[0],
             output=output,
             kinds=", ".join(kinds),
+            about="--format",
+            do="Name a .csv file, or say which with --format: {kinds}.",
         )
     return found or "csv"
 
@@ -117,7 +119,9 @@ def check_output(output: Path, *, force: bool) -> None:
             "{output} is a device or a pipe. Name a file, or leave out -o and redirect the output.", output=output
         )
     if output.exists() and not force:
-        raise UserError("{output} is there already. Name another file, or replace it with --force.", output=output)
+        raise UserError(
+            "{output} is there already.", output=output, do="Name another file, or replace it with --force."
+        )
 
 
 @contextlib.contextmanager

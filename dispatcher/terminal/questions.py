@@ -26,7 +26,7 @@ def confirm(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UserError("there is no terminal to ask for confirmation. If you mean it, add --yes.")
+        raise UserError("there is no terminal to ask for confirmation.", do="If you mean it, add --yes.")
     while True:
         answer = _line(f"{question} [y/N]").lower()
         if answer in ("y", "yes"):
@@ -64,7 +64,7 @@ def given_secret(what: str, file: TextIO | None) -> str:
         except ValueError as error:
             raise InputError("{what}: {file} is not UTF-8. Save it as UTF-8.", what=what, file=file.name) from error
     if not sys.stdin.isatty():
-        raise InputError("{what}: there is no terminal to ask for it. Give --password-file FILE.", what=what)
+        raise InputError("{what}: there is no terminal to ask for it.", what=what, do="Give --password-file FILE.")
     return ask_secret(what[0].upper() + what[1:])
 
 

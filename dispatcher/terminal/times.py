@@ -36,8 +36,8 @@ def time_ms(text: str, option: str) -> int:
             found = datetime.combine(now.date(), found.time())
         return _ms(found.replace(tzinfo=now.tzinfo))
     raise UserError(
-        '{option} "{text}" is no time. Write it like "{now}", "{hour}" or "3 h".',
-        option=option,
+        '{about} "{text}" is no time. Write it like "{now}", "{hour}" or "3 h".',
+        about=option,
         text=text,
         now=f"{now:%Y-%m-%d %H:%M}",
         hour=f"{now:%H:%M}",
@@ -60,8 +60,8 @@ def coming_ms(text: str, option: str) -> int:
     found = _read(written.removeprefix("tomorrow ").strip(), _CLOCKS if tomorrow else (*_CLOCKS, *_DATES))
     if found is None:
         raise UserError(
-            '{option} "{text}" is no time. Write it like "{now}", "{hour}" or "tomorrow 09:00".',
-            option=option,
+            '{about} "{text}" is no time. Write it like "{now}", "{hour}" or "tomorrow 09:00".',
+            about=option,
             text=text,
             now=f"{now:%Y-%m-%d %H:%M}",
             hour=f"{now:%H:%M}",
@@ -74,8 +74,8 @@ def coming_ms(text: str, option: str) -> int:
         at = found.replace(tzinfo=zone)
     if at <= there:
         raise UserError(
-            '{option} "{text}" is over: it is {now} ({zone}). Write a time to come.',
-            option=option,
+            '{about} "{text}" is over: it is {now} ({zone}). Write a time to come.',
+            about=option,
             text=text,
             now=f"{now:%Y-%m-%d %H:%M}",
             zone=zone,

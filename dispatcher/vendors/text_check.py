@@ -12,7 +12,7 @@ from dispatcher.vendors.seam.vendor import Message, Vendor
 def check_text(account: str, vendor: Vendor, message: Message) -> None:
     """Raises TextError if this account cannot carry the message."""
     if not message.text.strip():
-        raise TextError("the text is empty. Give --text something to send.")
+        raise TextError("the text is empty.", about="--text", do="Give {about} something to send.")
     where, limits = f'account "{account}"', vendor.limits
     length = units(message.text)
     if length > limits.text_chars_max:
@@ -22,6 +22,7 @@ def check_text(account: str, vendor: Vendor, message: Message) -> None:
             where=where,
             max=limits.text_chars_max,
             over=length - limits.text_chars_max,
+            about="--text",
         )
     lost = not_carried(message.text, limits.charset)
     if lost is not None:
@@ -32,6 +33,7 @@ def check_text(account: str, vendor: Vendor, message: Message) -> None:
             character=named(lost.character),
             position=lost.position,
             charset=limits.charset.upper(),
+            about="--text",
         )
     try:
         vendor.prepare(message)

@@ -161,7 +161,15 @@ def problem_of(error: DispatcherError, config: str) -> Problem:
     kind = next(kind for of, kind in OF_ERRORS if isinstance(error, of))
     if not isinstance(error, UserError) and not error.retryable:
         return Problem(kind, N_("The dispatcher failed."))
-    return Problem(kind, str(error).replace(config, "the configuration") if config else str(error))
+    sentence = error.sentence.replacing(config, _("the configuration")) if config else error.sentence
+    detail = sentence.said(name=_member)
+    faults = [Fault(detail=detail, pointer=f"/{_member(error.about)}")] if error.about else []
+    return Problem(kind, detail, faults=faults)
+
+
+def _member(option: str) -> str:
+    """What a body calls what a command has as an option: `wave_wait` of `--wave-wait`."""
+    return option.removeprefix("--").replace("-", "_")
 
 
 _AT: Final = re.compile(r" - at `(?:\$|key in )?(.*)`$")

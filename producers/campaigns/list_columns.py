@@ -46,7 +46,12 @@ class ListColumns:
                 frames.append(part.values)
             headers, column = opened.list.headers, opened.list.column
         if not frames or len(headers) < 2:
-            raise InputError("{path} has no columns beside the numbers. Leave --with-columns out.", path=path)
+            raise InputError(
+                "{path} has no columns beside the numbers.",
+                path=path,
+                about="--with-columns",
+                do="Leave --with-columns out.",
+            )
         self._numbers: Numbers = np.concatenate(numbers)
         self._lines = np.concatenate(lines)
         table = pl.concat(frames, rechunk=True)

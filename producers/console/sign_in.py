@@ -21,6 +21,7 @@ from producers.console.arrival import (
 )
 from producers.console.forms import read_form
 from producers.console.visit import Html, Redirect
+from producers.console.wording.sentences import said
 
 FORM_BYTES_MAX: Final = 16_384
 FAILURES_KEPT_PER_MIN: Final = 30
@@ -106,7 +107,7 @@ class SignIn:
         try:
             who, made = await self._people.use_link(secret, password, name=name, address=arrival.address, agent=agent)
         except UserError as error:
-            return self._link_page(arrival, secret, _(str(error)), name)
+            return self._link_page(arrival, secret, said(error), name)
         arrival.set_cookie(SESSION_COOKIE, made.secret, SESSION_S)
         await audit_as(self._session, who, "person", "link-used", address=arrival.address)
         return Redirect("/")

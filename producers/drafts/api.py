@@ -264,14 +264,14 @@ def _check_approved(found: Draft, above: int | None) -> None:
         changed = found.changed_since_approval()
         void = f" Its approval is void: {', '.join(changed)} changed since." if changed else ""
         raise Conflict(
-            "{campaign} has {recipients:,} recipients; above {above:,} another person than its author "
-            "({by}) must approve it ([approval] above).{void} To approve: dispatcher campaign approve "
-            "{campaign} (by the API: POST /v1/campaigns/{campaign}:approve)",
+            "{campaign} has {recipients:,} recipients; above {above:,} another person "
+            "than its author ({by}) must approve it ([approval] above).{void}",
             campaign=drafted.campaign,
             recipients=drafted.recipients,
             above=above,
             by=drafted.by,
             void=void,
+            do="To approve: dispatcher campaign approve {campaign} (by the API: POST /v1/campaigns/{campaign}:approve)",
         )
 
 
@@ -311,7 +311,9 @@ def _check_numbers(to: Sequence[str]) -> None:
     numbers, reasons = normalise(lines, international=True, phs=True)
     for written, number, reason in zip(to, numbers.tolist(), reasons.tolist(), strict=True):
         if not number:
-            raise UserError('--to: "{written}" is no mobile number ({why}).', written=written, why=REASONS[reason])
+            raise UserError(
+                '{about}: "{written}" is no mobile number ({why}).', written=written, why=REASONS[reason], about="--to"
+            )
 
 
 async def _send_one(session: Session, request: LaunchRequest, campaign: str) -> DraftTest:
@@ -339,9 +341,11 @@ def next_test(known: Campaigns, campaign: str) -> str:
     test = f"{campaign}.test-{number}"
     if len(test) > ID_CHARS_MAX:
         raise UserError(
-            '"{test}" is too long for an id ({max} characters). Draft it under a shorter --id.',
+            '"{test}" is too long for an id ({max} characters).',
             test=test,
             max=ID_CHARS_MAX,
+            about="--id",
+            do="Draft it under a shorter --id.",
         )
     return test
 
@@ -353,7 +357,7 @@ async def _values(
     names = drafted.variables
     if not names:
         if row is not None:
-            raise UserError("every recipient of this draft gets the same text: leave --row out.")
+            raise UserError("every recipient of this draft gets the same text.", about="--row", do="Leave --row out.")
         return (), []
     log = await session.log()
     for each in _places(drafted).lists:
@@ -367,4 +371,6 @@ async def _values(
                 at = part.lines.searchsorted(row)
                 if at < len(part.lines) and part.lines[at] == row:
                     return names, [column.gather([int(at)] * count) for column in columns]
-    raise UserError("line {row} of the list has no recipient. Name the line of one: --row N.", row=row)
+    raise UserError(
+        "line {row} of the list has no recipient.", row=row, about="--row", do="Name the line of one: --row N."
+    )

@@ -312,6 +312,6 @@ async def _test(config: str | None, campaign: str, to: list[str], row: int | Non
     from producers.drafts.api import send_test
 
     if not to:
-        raise UserError("--to names no number.")
+        raise UserError("{about} names no number.", about="--to")
     async with open_session(config) as session:
         return await send_test(session, campaign, to, row=row)

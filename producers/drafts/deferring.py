@@ -76,7 +76,9 @@ def _draft_of(prepared: PreparedLaunch, name: str, rows: Rows) -> PreparedLaunch
         return part_of(prepared, Separated(rows, _NO_REPEATS, {}), mine)
     except InputError as error:
         raise InputError(
-            "{count:,} recipients over the frequency cap cannot be deferred: {error} Leave --defer out.",
+            "{count:,} recipients over the frequency cap cannot be deferred: {error}",
             count=len(rows),
             error=error,
+            about="--defer",
+            do="Leave --defer out.",
         ) from error

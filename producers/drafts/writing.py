@@ -89,10 +89,18 @@ def draft_entry(record: Drafted) -> Entry:
 def check_draftable(campaign: str, known: Campaign | None) -> None:
     """Raises UserError if this campaign cannot be drafted any more."""
     if known is not None and known.launched is not None:
-        raise Conflict('"{campaign}" was launched already. Draft this campaign under another --id.', campaign=campaign)
+        raise Conflict(
+            '"{campaign}" was launched already.',
+            campaign=campaign,
+            about="--id",
+            do="Draft this campaign under another --id.",
+        )
     if known is not None and known.cancelled:
         raise Conflict(
-            '"{campaign}" is cancelled, and that is final. Draft this campaign under another --id.', campaign=campaign
+            '"{campaign}" is cancelled, and that is final.',
+            campaign=campaign,
+            about="--id",
+            do="Draft this campaign under another --id.",
         )
 
 

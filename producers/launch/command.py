@@ -412,7 +412,7 @@ def _agreed(
 def _option(option: str) -> tuple[str, str]:
     key, equals, value = option.partition("=")
     if not equals or not key:
-        raise UserError('--option "{option}" must be NAME=VALUE.', option=option)
+        raise UserError('{about} "{option}" must be NAME=VALUE.', option=option, about="--option")
     return key, value
 
 

@@ -370,9 +370,10 @@ def _check_draft(prepared: PreparedLaunch, known: Campaign | None) -> None:
         )
     if known.draft is not None:
         raise UserError(
-            '"{campaign}" is a draft. Launch that (dispatcher campaign launch {campaign}), or launch this list under '
-            "another --id.",
+            '"{campaign}" is a draft. Launch that, or launch this list under another id.',
             campaign=campaign,
+            about="--id",
+            do="To launch it: dispatcher campaign launch {campaign}; or give another --id.",
         )
 
 
@@ -384,12 +385,13 @@ def check_approval(prepared: PreparedLaunch) -> None:
     if above is None or prepared.draft is not None or prepared.test_of or is_retry or recipients <= above:
         return
     raise UserError(
-        "{campaign} has {recipients:,} recipients; above {above:,} another person must approve it ([approval] above). "
-        "Draft it with the same options (dispatcher campaign draft), let it be approved (dispatcher campaign approve "
-        "{campaign}), then: dispatcher campaign launch {campaign}",
+        "{campaign} has {recipients:,} recipients; above {above:,} another person must approve it ([approval] above).",
         campaign=campaign,
         recipients=recipients,
         above=above,
+        do="Draft it with the same options (dispatcher campaign draft), let it be "
+        "approved (dispatcher campaign approve {campaign}), then: dispatcher campaign "
+        "launch {campaign}",
     )
 
 
@@ -405,20 +407,23 @@ def _check_share(definition: Definition, earlier: Campaign) -> None:
     if wanted:
         share = f"weight {earlier.weight}{', urgent' if earlier.urgent else ''}"
         raise UserError(
-            '"{campaign}" was launched before and has {share}. To change that: dispatcher campaign weight '
-            "{campaign} {options}",
+            '"{campaign}" was launched before and has {share}.',
             campaign=earlier.id,
             share=share,
             options=" ".join(wanted),
+            about="--weight",
+            do="To change that: dispatcher campaign weight {campaign} {options}",
         )
 
 
 def _already(prepared: PreparedLaunch, earlier: Launched) -> LaunchResult:
     if earlier.fingerprint != prepared.fingerprint:
         raise UserError(
-            'the id "{campaign}" is taken: it was launched with {differences}. Launch this campaign with another --id.',
+            'the id "{campaign}" is taken: it was launched with {differences}.',
             campaign=earlier.campaign,
             differences=_differences(prepared, earlier),
+            about="--id",
+            do="Launch this campaign with another --id.",
         )
     return _result(prepared, already=True)
 

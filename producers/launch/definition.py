@@ -125,17 +125,24 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
             'the id {campaign!r} must be 1 to {max} of letters, digits, "-", "_" and ".".',
             campaign=campaign,
             max=ID_CHARS_MAX,
+            about="--id",
         )
     if len(name) > NAME_CHARS_MAX:
         raise UserError(
-            "the name has {count} characters, at most {max} are allowed. Shorten --name.",
+            "the name has {count} characters, at most {max} are allowed.",
             count=len(name),
             max=NAME_CHARS_MAX,
+            about="--name",
+            do="Shorten {about}.",
         )
     if weight is not None and not 1 <= weight <= WEIGHT_MAX:
-        raise UserError("the weight {weight} must be 1 to {max}.", weight=weight, max=WEIGHT_MAX)
+        raise UserError("the weight {weight} must be 1 to {max}.", weight=weight, max=WEIGHT_MAX, about="--weight")
     if unknown not in POLICIES:
-        raise UserError('the policy for unknown results must be "hold" or "resend", not "{unknown}".', unknown=unknown)
+        raise UserError(
+            'the policy for unknown results must be "hold" or "resend", not "{unknown}".',
+            unknown=unknown,
+            about="--unknown",
+        )
     terms, steps = read_terms(request, config.hours), read_steps(request)
     retry, defer = _retry(request) if request.retry else None, _defers(request)
     accounts, by_carrier = _route(config, request.route)
@@ -149,6 +156,7 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
             "write {{{{ and }}}} to send braces as they are.",
             kinds=KINDS[kind],
             first=first,
+            about="--text",
         )
     options = _options(request.options, request.extno, accounts)
     files = read_frames(frames) if frames is not None else None
@@ -159,7 +167,8 @@ def define(config: Config, request: LaunchRequest, now: datetime) -> Definition:
     compared = [_template(text) for text in steps.texts]
     if any(each.slots for each in compared):
         raise TextError(
-            "texts that are compared cannot have placeholders. Leave {…} out, or write {{ and }} to send braces."
+            "texts that are compared cannot have placeholders. Leave {{…}} out, or write {{{{ and }}}} to send braces.",
+            about="--text",
         )
     steps = msgspec.structs.replace(steps, texts=tuple(each.plain for each in compared))
     for account, vendor in accounts.items():
@@ -201,14 +210,24 @@ def _defers(request: LaunchRequest) -> bool:
     if not request.defer:
         return False
     if request.more_texts:
-        raise UserError("--defer goes with one text: who is deferred cannot be compared. Leave --defer out.")
+        raise UserError(
+            "{about} goes with one text: who is deferred cannot be compared.", about="--defer", do="Leave {about} out."
+        )
     if request.budget:
-        raise UserError("a budget cannot be shared with drafts of later days: leave --defer or --budget out.")
+        raise UserError(
+            "a budget cannot be shared with drafts of later days.", about="--defer", do="Leave --defer or --budget out."
+        )
     if request.kind == "mms":
-        raise UserError("a multimedia message cannot be uploaded again by itself: leave --defer out.")
+        raise UserError(
+            "a multimedia message cannot be uploaded again by itself.", about="--defer", do="Leave {about} out."
+        )
     chars_max = ID_CHARS_MAX - len(".on-20261231")
     if request.id is not None and len(request.id) > chars_max:
-        raise UserError("with --defer the id has at most {max} characters: its drafts are ID.on-DAY.", max=chars_max)
+        raise UserError(
+            "with {about} the id has at most {max} characters: its drafts are ID.on-DAY.",
+            max=chars_max,
+            about="--defer",
+        )
     return True
 
 
@@ -217,17 +236,23 @@ def _retry(request: LaunchRequest) -> Retry:
     try:
         retry = retry_of(request.retry)
     except RetryBroken as error:
-        raise UserError("--retry {error}.", error=error) from error
+        raise UserError("{about} {error}.", error=error, about="--retry") from error
     if request.kind == "mms":
-        raise UserError("a multimedia message cannot be uploaded again by itself: leave --retry out.")
+        raise UserError(
+            "a multimedia message cannot be uploaded again by itself.", about="--retry", do="Leave {about} out."
+        )
     if request.more_texts:
         raise UserError(
-            "recipients of texts that are compared got different ones: leave --retry out, or give one --text."
+            "recipients of texts that are compared got different ones.",
+            about="--retry",
+            do="Leave {about} out, or give one --text.",
         )
     chars_max = ID_CHARS_MAX - len(retry_id("", retry.times))
     if request.id is not None and len(request.id) > chars_max:
         raise UserError(
-            "with --retry the id has at most {max} characters: its retries are ID.retry-1, …", max=chars_max
+            "with {about} the id has at most {max} characters: its retries are ID.retry-1, …",
+            max=chars_max,
+            about="--retry",
         )
     return retry
 
@@ -237,17 +262,22 @@ def _budget(written: str, kind: str, accounts: Mapping[str, Vendor]) -> int:
     try:
         budget = micro_yuan(written)
     except ValueError as error:
-        raise UserError("--budget {error}.", error=error) from error
+        raise UserError("{about} {error}.", error=error, about="--budget") from error
     if not budget:
-        raise UserError("a budget of 0 CNY pays nothing. Give more, or leave --budget out.")
+        raise UserError("a budget of 0 CNY pays nothing.", about="--budget", do="Give more, or leave {about} out.")
     if kind == "mms":
-        raise UserError("a multimedia message has no price per part, so it cannot have a budget. Leave --budget out.")
+        raise UserError(
+            "a multimedia message has no price per part, so it cannot have a budget.",
+            about="--budget",
+            do="Leave {about} out.",
+        )
     for account, vendor in accounts.items():
         if vendor.price is None:
             raise UserError(
                 'account "{account}" has no price, so a budget cannot be kept. Give it one: [account.{account}] '
                 'price = {{ default = "0.045" }}.',
                 account=account,
+                about="--budget",
             )
     return budget
 
@@ -261,7 +291,7 @@ def _message(account: str, text: str, options: Mapping[str, str], kind: MessageK
 def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> None:
     """Raises UserError for an unknown kind, or one that an account of the route does not send."""
     if kind not in KINDS:
-        raise UserError('the kind must be {kinds}, not "{kind}".', kinds=", ".join(KINDS), kind=kind)
+        raise UserError('the kind must be {kinds}, not "{kind}".', kinds=", ".join(KINDS), kind=kind, about="--kind")
     if (kind == "mms") != (frames is not None):
         raise UserError(
             "a multimedia message needs its frames: add --frames FOLDER."
@@ -279,7 +309,7 @@ def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> No
                 kind=KINDS[kind],
             )
     if kind == "mms" and len(accounts) > 1:
-        raise UserError("a multimedia message lies with one vendor: give --route one account.")
+        raise UserError("a multimedia message lies with one vendor.", about="--route", do="Give {about} one account.")
 
 
 def check_template(account: str, vendor: Vendor, template: Template, options: Mapping[str, str]) -> None:
@@ -306,7 +336,9 @@ def _template(text: str) -> Template:
     try:
         return parse(text)
     except TemplateBroken as error:
-        raise TextError("the text has {error}. Write {{{{ and }}}} to send braces as they are.", error=error) from error
+        raise TextError(
+            "the text has {error}. Write {{{{ and }}}} to send braces as they are.", error=error, about="--text"
+        ) from error
 
 
 def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vendor]) -> dict[str, str]:
@@ -321,14 +353,16 @@ def _options(options: Mapping[str, str], extno: str, accounts: Mapping[str, Vend
                 name=name,
                 account=account,
                 accounts=", ".join(accounts),
+                about="--option",
             )
     for account, vendor in accounts.items() if extno else ():
         if not vendor.extension:
             raise TextError(
-                'account "{account}": {vendor} cannot extend the sender\'s number. Leave --extno out, or give '
-                "it to the other accounts with --option ACCOUNT.NAME=DIGITS.",
+                'account "{account}": {vendor} cannot extend the sender\'s number.',
                 account=account,
                 vendor=vendor.tag,
+                about="--extno",
+                do="Leave {about} out, or give it to the other accounts with --option ACCOUNT.NAME=DIGITS.",
             )
         whole[f"{account}.{vendor.extension}"] = extno
     return whole
@@ -344,11 +378,17 @@ def new_id(name: str, now: datetime) -> str:
 def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Route | None]:
     """The accounts of a route, and its rules if it is one of the configuration."""
     if not route:
-        raise UserError("the route is empty. Name one account or more, or a route: --route ACCOUNT[,ACCOUNT…].")
+        raise UserError(
+            "the route is empty. Name one account or more, or a route.",
+            about="--route",
+            do="Write it like this: {about} ACCOUNT[,ACCOUNT…].",
+        )
     named = [name for name in route if name in config.routes]
     if named and len(route) > 1:
         raise UserError(
-            '"{named}" is a route of the configuration. Give --route that alone, or only accounts.', named=named[0]
+            '"{named}" is a route of the configuration. Give that alone, or only accounts.',
+            named=named[0],
+            about="--route",
         )
     if named:
         found = config.routes[named[0]]
@@ -358,7 +398,9 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
     accounts = {}
     for name in route:
         if name in accounts:
-            raise UserError('account "{name}" is in the route twice. Name each account once.', name=name)
+            raise UserError(
+                'account "{name}" is in the route twice. Name each account once.', name=name, about="--route"
+            )
         if config.routes and name not in config.accounts and name not in config.unset:
             known, routes = ", ".join(sorted(config.accounts)) or "none", ", ".join(sorted(config.routes))
             raise ConfigError(
@@ -368,6 +410,7 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
                 path=config.path,
                 known=known,
                 routes=routes,
+                about="--route",
             )
         accounts[name] = config.account(name)
     return accounts, None

@@ -52,7 +52,10 @@ def read_frames(folder: str | PathLike[str]) -> Frames:
     path = Path(folder)
     if not path.is_dir():
         raise InputError(
-            "{path}: no such folder. Give --frames a folder with the files 1.jpg, 1.txt, 2.jpg, …", path=path
+            "{path}: no such folder.",
+            path=path,
+            about="--frames",
+            do="Give {about} a folder with the files 1.jpg, 1.txt, 2.jpg, …",
         )
     try:
         found = sorted(each for each in path.iterdir() if not each.name.startswith("."))

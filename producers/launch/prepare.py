@@ -711,9 +711,11 @@ def _check_budget(definition: Definition, accounts: Sequence[AccountPlan]) -> No
     )
     if 0 < definition.budget < cheapest:
         raise InputError(
-            "the budget {budget} pays no message: the cheapest costs {cheapest}. Give more, or leave --budget out.",
+            "the budget {budget} pays no message: the cheapest costs {cheapest}.",
             budget=yuan(definition.budget),
             cheapest=yuan(cheapest),
+            about="--budget",
+            do="Give more, or leave {about} out.",
         )
 
 

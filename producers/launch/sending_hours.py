@@ -44,9 +44,11 @@ def read_terms(request: LaunchRequest, config: HoursConfig) -> Terms:
     """The terms of a request. Raises UserError, also if they leave no time to send."""
     if request.campaign_class not in CLASSES:
         raise UserError(
-            "the class must be {classes}, not {campaign_class!r}. Change --class.",
+            "the class must be {classes}, not {campaign_class!r}.",
             classes=", ".join(CLASSES),
             campaign_class=request.campaign_class,
+            about="--class",
+            do="Change {about}.",
         )
     if request.at_closing not in AT_CLOSING:
         raise wrong_at_closing(request.at_closing)
@@ -54,11 +56,12 @@ def read_terms(request: LaunchRequest, config: HoursConfig) -> Terms:
     within = config.of_class(request.campaign_class)
     if both(asked, within) == NEVER:
         raise UserError(
-            "the campaign could never be sent: {asked} is outside the hours of class {campaign_class} "
-            "({within}). Change --between, --days or --class, or [hours] in the configuration.",
+            "the campaign could never be sent: {asked} is outside the hours of class {campaign_class} ({within}).",
             asked=asked,
             campaign_class=request.campaign_class,
             within=within,
+            about="--between",
+            do="Change --between, --days or --class, or [hours] in the configuration.",
         )
     return Terms(request.campaign_class, asked, within, request.at_closing)
 
@@ -76,6 +79,7 @@ def within_carriers(terms: Terms, config: HoursConfig, carriers: Iterable[Carrie
                 carrier=carrier.title,
                 allowed=allowed,
                 key=carrier.word,
+                about="--between",
             )
         within = both(within, allowed)
     return msgspec.structs.replace(terms, within=within)

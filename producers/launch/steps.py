@@ -56,18 +56,23 @@ def read_steps(request: LaunchRequest) -> Steps:
     written = request.waves or (TEST_WAVES if texts else "")
     if not written:
         if request.wave_wait:
-            raise UserError("--wave-wait goes with --waves: it says how long a wave waits for reports.")
+            raise UserError(
+                "{about} says how long a wave waits for reports, and there are no waves.",
+                about="--wave-wait",
+                do="Give --waves too.",
+            )
         return ONE_STEP
     if len(texts) > TEXTS_MAX:
         raise UserError(
             "{count} texts are too many to compare: {max} at most.",
             count=len(texts),
             max=TEXTS_MAX,
+            about="--text",
         )
     if len(set(texts)) < len(texts):
-        raise UserError("two of the texts are equal: give different ones, or only one.")
+        raise UserError("two of the texts are equal: give different ones, or only one.", about="--text")
     if texts and request.kind != "sms":
-        raise UserError("only texts can be compared: give one --text.")
+        raise UserError("only texts can be compared.", about="--text", do="Give one {about}.")
     try:
         shares = parse(written)
     except WavesBroken as error:
@@ -78,7 +83,11 @@ def read_steps(request: LaunchRequest) -> Steps:
 def _wait_ms(text: str) -> int:
     found = _WAIT.fullmatch(text.strip())
     if found is None or not int(found[1]):
-        raise UserError('--wave-wait "{text}" is no time to wait. Write it like "90 min", "2 h" or "1 d".', text=text)
+        raise UserError(
+            '{about} "{text}" is no time to wait. Write it like "90 min", "2 h" or "1 d".',
+            text=text,
+            about="--wave-wait",
+        )
     return int(found[1]) * _MS[found[2]]
 
 

@@ -37,9 +37,11 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     def check_only_column(self, label: str) -> None:
         """Raises InputError where a sheet or a header's line is asked for in a list that has neither."""
         if self.sheet is not None:
-            raise InputError("{label} has no sheets. Leave --sheet out.", label=label)
+            raise InputError("{label} has no sheets.", label=label, about="--sheet", do="Leave {about} out.")
         if self.header_row is not None:
-            raise InputError("{label} names its columns itself. Leave --header-row out.", label=label)
+            raise InputError(
+                "{label} names its columns itself.", label=label, about="--header-row", do="Leave {about} out."
+            )
 
     def header_at(self, lines: Sequence[int], label: str) -> int | None:
         """Which of the rows that begin on these lines is the header. Raises InputError."""
@@ -47,10 +49,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if self.header_row not in lines:
             raise InputError(
-                "{label}: no row begins on line {header_row} among its first {count:,}. Check --header-row.",
+                "{label}: no row begins on line {header_row} among its first {count:,}.",
                 label=label,
                 header_row=self.header_row,
                 count=len(lines),
+                about="--header-row",
+                do="Check {about}.",
             )
         return list(lines).index(self.header_row)
 
@@ -59,11 +63,13 @@ def check_hidden_rows(hidden: int, choice: HiddenRows | None, label: str, what: 
     """Raises InputError if a list has rows that its sheet does not show and `what` is not given."""
     if hidden and choice is None:
         raise InputError(
-            "{label}: {hidden:,} of its rows are hidden in the sheet, by a filter or by hand. Say whether they are "
-            "{what}: --hidden-rows include, or --hidden-rows skip.",
+            "{label}: {hidden:,} of its rows are hidden in the sheet, by a filter or "
+            "by hand. Say whether they are {what}.",
             label=label,
             hidden=hidden,
             what=what,
+            about="--hidden-rows",
+            do="Give {about} include, or {about} skip.",
         )
 
 

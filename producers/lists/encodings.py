@@ -69,9 +69,10 @@ def codec_of(name: str) -> str:
             raise LookupError
     except (LookupError, ValueError):
         raise InputError(
-            '"{name}" is no encoding. Write it like utf-8, gb18030, big5, utf-16 or windows-1252, or leave --encoding '
-            "out: then it is found.",
+            '"{name}" is no encoding. Write it like utf-8, gb18030, big5, utf-16 or windows-1252.',
             name=name,
+            about="--encoding",
+            do="Or leave {about} out: then it is found.",
         ) from None
     return _WIDER.get(found.name, found.name)
 

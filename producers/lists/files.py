@@ -96,5 +96,7 @@ def open_file(stream: io.BufferedReader[Any], label: str, choice: Choice) -> Col
     if kind == TEXT:
         return TextList(file, label, choice)
     if choice.encoding is not None:
-        raise InputError("{label} is no text: it says its encoding itself. Leave --encoding out.", label=label)
+        raise InputError(
+            "{label} is no text: it says its encoding itself.", label=label, about="--encoding", do="Leave {about} out."
+        )
     return read_parquet(file, label, choice) if kind == PARQUET else SheetList(file, label, choice)

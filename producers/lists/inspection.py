@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import polars as pl
@@ -17,6 +17,7 @@ import polars as pl
 from dispatcher.core.numbers import ADVICE
 from dispatcher.errors import ConfigError, InputError
 from dispatcher.private_files import written_whole
+from dispatcher.sentences import Sentence, WordedError
 from dispatcher.service.campaigns.rows import masked_value
 from dispatcher.service.session import Session
 from dispatcher.service.suppression import read_suppression
@@ -55,6 +56,8 @@ class ReasonCount(msgspec.Struct, frozen=True, kw_only=True):
 class ListInspection(msgspec.Struct, frozen=True, kw_only=True):
     """What is in lists. `mistake`: why they cannot be used as they are, "" if they can; then there are no counts.
 
+    `sentence` is the mistake as JSON, with its values.
+
     `column` is the number of the phone column, `header_line` the line of the header (0: none), of the first list.
     `rows = recipients + the rows of reasons`.
     """
@@ -71,11 +74,18 @@ class ListInspection(msgspec.Struct, frozen=True, kw_only=True):
     recipients: int = 0
     reasons: tuple[ReasonCount, ...] = ()
     mistake: str = ""
+    sentence: dict[str, Any] = {}
 
     @property
     def set_aside(self) -> int:
         """The rows that are not texted."""
         return self.rows - self.recipients
+
+
+def not_usable(mistake: WordedError | Sentence, found: ListInspection | None = None) -> ListInspection:
+    """What was found, and why the list cannot be used."""
+    sentence = mistake if isinstance(mistake, Sentence) else mistake.sentence
+    return msgspec.structs.replace(found or ListInspection(), mistake=str(sentence), sentence=sentence.as_json())
 
 
 async def inspect_list(
@@ -101,7 +111,7 @@ async def inspect_list(
     try:
         intake = await read_lists(paths, chosen, NotTexted(known=known), silent, international=True, phs=True)
     except InputError as error:
-        return msgspec.structs.replace(found, mistake=str(error))
+        return not_usable(error, found)
     try:
         if set_aside:
             await asyncio.to_thread(_write_aside, intake, Path(set_aside))
@@ -132,12 +142,12 @@ def _look_anywhere(path: str, choice: Choice, mistake: InputError) -> ListInspec
     """What can be seen of a list whose phone column is not known, to choose from."""
     anywhere = msgspec.structs.replace(choice, column=1)
     if len(mistake.sheets) > 1 and choice.sheet is None:
-        return ListInspection(sheets=mistake.sheets, mistake=str(mistake))
+        return not_usable(mistake, ListInspection(sheets=mistake.sheets))
     try:
         seen = _look(path, anywhere)
     except InputError:
-        return ListInspection(sheets=mistake.sheets, mistake=str(mistake))
-    return msgspec.structs.replace(seen, column=None, column_name="", mistake=str(mistake))
+        return not_usable(mistake, ListInspection(sheets=mistake.sheets))
+    return not_usable(mistake, msgspec.structs.replace(seen, column=None, column_name=""))
 
 
 def _samples(values: pl.DataFrame, headers: Sequence[str]) -> tuple[ColumnSample, ...]:

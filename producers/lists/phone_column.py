@@ -330,10 +330,12 @@ class _Sample:
         if surplus:
             raise InputError(
                 "{label}: there are phone numbers behind the last column with a header "
-                "({columns}). Put each number on a line of its own, "
-                "or say which column is meant with --column.",
+                "({columns}). Put each number on a line of its own, or say which "
+                "column is meant.",
                 label=self._label,
                 columns=", ".join(f"column {each + 1}" for each in surplus),
+                about="--column",
+                do="Name it with {about}.",
             )
 
     def _named_row(self) -> int | None:
@@ -363,10 +365,12 @@ class _Sample:
         ]
         if unseen and not exact:
             raise InputError(
-                "{label}: {name} names the phone numbers, but the column is hidden "
-                "in the sheet. Show it there, or say with --column which column is meant.",
+                "{label}: {name} names the phone numbers, but the column is hidden in "
+                "the sheet. Show it there, or say which column is meant.",
                 label=self._label,
                 name=self._name(unseen[0].index, at),
+                about="--column",
+                do="Name it with {about}.",
             )
         if exact:
             rank = min(each.rank for each in exact)
@@ -389,10 +393,11 @@ class _Sample:
         damaged = [each for each in candidates if each.filled and not each.good]
         if len(likely) > 1:
             raise InputError(
-                "{label}: columns {columns} "
-                "are named like phone numbers equally well. Say which with --column, by name or number.",
+                "{label}: columns {columns} are named like phone numbers equally well.",
                 label=self._label,
                 columns=self._called([each.index for each in likely], at),
+                about="--column",
+                do="Say which with {about}, by name or number.",
             )
         if likely and not damaged:
             return likely[0].index
@@ -429,12 +434,13 @@ class _Sample:
             f" Columns {self._called(sorted(self._hidden))} are hidden." if self._hidden & self._columns.keys() else ""
         )
         raise NoColumn(
-            "{label}: no column looks like phone numbers (columns: {columns}).{why}{unseen} "
-            "Say which with --column, by its name or its number.",
+            "{label}: no column looks like phone numbers (columns: {columns}).{why}{unseen}",
             label=self._label,
             columns=self._listed(header),
             why=why,
             unseen=unseen,
+            about="--column",
+            do="Say which with {about}, by its name or its number.",
         )
 
     def _likely(self, at: int | None) -> list[int]:

@@ -85,7 +85,7 @@ class TextList:
         self._stream = stream
         self._block_bytes = block_bytes
         if choice.sheet is not None:
-            raise InputError("{label} has no sheets. Leave --sheet out.", label=label)
+            raise InputError("{label} has no sheets.", label=label, about="--sheet", do="Leave {about} out.")
         self._raw = self._whole_lines()
         self._first = next(self._raw, b"")
         self._first_line = 1
@@ -298,9 +298,11 @@ class TextList:
             return decoder.decode(chunk, final=not chunk).encode(UTF8, "replace")
         except UnicodeDecodeError:
             raise InputError(
-                "{label} is not in {encoding}. Name its encoding, or leave --encoding out: then it is found.",
+                "{label} is not in {encoding}. Name its encoding, or let it be found.",
                 label=self.label,
                 encoding=self._named,
+                about="--encoding",
+                do="For that leave {about} out.",
             ) from None
 
     def _utf8(self, text: bytes) -> bytes:

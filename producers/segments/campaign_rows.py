@@ -88,10 +88,10 @@ class OpenCampaign:
         if row == 1:
             classes = " or ".join(sorted(self._wanted.classes))
             raise InputError(
-                "no failed recipient of {campaign} has a code of the class {classes}. The codes are in: "
-                "dispatcher campaign show {campaign}",
+                "no failed recipient of {campaign} has a code of the class {classes}.",
                 campaign=self._view.id,
                 classes=classes,
+                do="The codes are in: dispatcher campaign show {campaign}",
             )
 
     async def wanted_pages(self) -> AsyncIterator[tuple[Page, NDArray[np.bool_]]]:

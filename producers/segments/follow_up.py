@@ -92,9 +92,10 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
     states, classes = _states(request.to), _classes(request.classes)
     if State.UNKNOWN in states and not request.may_text_twice:
         raise UserError(
-            "unknown recipients of {campaign} may have been texted, and a follow-up may text them twice. "
-            "Settle them first (dispatcher unknown list), or agree to that.",
+            "unknown recipients of {campaign} may have been texted, and a follow-up "
+            "may text them twice. Settle them first, or agree to that.",
             campaign=request.campaign,
+            do="See: dispatcher unknown list",
         )
     campaigns = await read_campaigns(await session.log())
     followed = campaigns.get(request.campaign)
@@ -112,10 +113,12 @@ async def launch_request(session: Session, request: FollowUpRequest) -> LaunchRe
         )
     if len(launched.texts) > 1 and request.text is None:
         raise UserError(
-            "{campaign} compared {count} texts, and its recipients had different ones. Say "
-            "which text the follow-up has: --text.",
+            "{campaign} compared {count} texts, and its recipients had different ones. "
+            "Say which text the follow-up has.",
             campaign=request.campaign,
             count=len(launched.texts),
+            about="--text",
+            do="Give {about}.",
         )
     await check_up_to_date(session)
     if State.CANCELLED in states:
@@ -168,9 +171,10 @@ async def _rows(session: Session, campaigns: Campaigns, name: str, follows: Foll
     if not any(counts[state] for state in wanted.states):
         words = " or ".join(word for word, state in FOLLOWED.items() if state in wanted.states)
         raise UserError(
-            "no recipient of {campaign} is {words}. See: dispatcher campaign show {campaign}",
+            "no recipient of {campaign} is {words}.",
             campaign=view.id,
             words=words,
+            do="See: dispatcher campaign show {campaign}",
         )
     return CampaignRows(session, view, wanted)
 
@@ -206,10 +210,10 @@ async def _check_left(session: Session, followed: Campaign) -> None:
         counts = await session.read(lambda reader: view_in(reader, followed.id).counts)
         if counts.queued + counts.in_flight:
             raise Conflict(
-                "{followed} itself may still send to the {count:,} recipients that are "
-                "left. Cancel it first: dispatcher campaign cancel {followed}",
+                "{followed} itself may still send to the {count:,} recipients that are left. Cancel it first.",
                 followed=followed.id,
                 count=counts.queued + counts.in_flight,
+                do="To cancel it: dispatcher campaign cancel {followed}",
             )
     elif now_ms() - followed.cancelled_ms < SETTLED_AFTER_MS:
         raise Conflict(

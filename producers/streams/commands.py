@@ -329,7 +329,7 @@ def _lines(path: Path) -> Iterator[StreamMessage]:
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UserError('{option} "{text}" must be NAME=TEXT.', option=option, text=text)
+        raise UserError('{about} "{text}" must be NAME=TEXT.', about=option, text=text)
     return name, value
 
 
@@ -337,6 +337,6 @@ def _seconds(text: str, option: str) -> float:
     found = _SPAN.fullmatch(text.strip())
     if found is None or not int(found[1]):
         raise UserError(
-            '{option} "{text}" is no time. Write it like "90 s", "5 min", "2 h" or "1 d".', option=option, text=text
+            '{about} "{text}" is no time. Write it like "90 s", "5 min", "2 h" or "1 d".', about=option, text=text
         )
     return float(int(found[1]) * _SECONDS[found[2]])

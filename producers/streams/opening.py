@@ -50,7 +50,12 @@ async def open_stream(session: Session, request: StreamRequest) -> StreamOpened:
     fingerprint = _fingerprint(definition, terms)
     earlier = (await read_campaigns(log)).get(definition.campaign)
     if earlier is not None and earlier.launched is None and earlier.draft is not None:
-        raise UserError('"{campaign}" is a draft. Open the stream under another --id.', campaign=definition.campaign)
+        raise UserError(
+            '"{campaign}" is a draft.',
+            campaign=definition.campaign,
+            about="--id",
+            do="Open the stream under another {about}.",
+        )
     if earlier is None or earlier.launched is None:
         record = _launched(definition, terms, fingerprint)
         await append(log, CAMPAIGNS.name, 0, [Entry(f"{record.campaign}#{record.attempt}".encode(), encode(record))])
@@ -66,12 +71,16 @@ async def open_stream(session: Session, request: StreamRequest) -> StreamOpened:
     if earlier.launched.fingerprint != fingerprint:
         kind = "a stream with another text, route or other terms" if earlier.launched.stream else "a campaign"
         raise UserError(
-            '"{campaign}" is {kind}. Give another --id, or the terms that it was opened with.',
+            '"{campaign}" is {kind}.',
             campaign=definition.campaign,
             kind=kind,
+            about="--id",
+            do="Give another {about}, or the terms that it was opened with.",
         )
     if earlier.cancelled or earlier.stream_closed is not None:
-        raise UserError('the stream "{campaign}" is over. Give another --id.', campaign=definition.campaign)
+        raise UserError(
+            'the stream "{campaign}" is over.', campaign=definition.campaign, about="--id", do="Give another {about}."
+        )
     return StreamOpened(stream=definition.campaign, attempt=earlier.launched.attempt, opened=False)
 
 
@@ -80,12 +89,14 @@ def _terms(request: StreamRequest, definition: Definition) -> StreamTerms:
         raise UserError(
             "messages expire after more than 0 and at most {days} days.",
             days=EXPIRES_AFTER_S_MAX // 86400,
+            about="--expires-after",
         )
     if not request.expires_after_s <= request.keys_kept_s <= KEYS_KEPT_S_MAX:
         raise UserError(
-            "keys are kept at least as long as messages may be sent, and at most "
-            "{days} days. Change --keys-kept or --expires-after.",
+            "keys are kept at least as long as messages may be sent, and at most {days} days.",
             days=KEYS_KEPT_S_MAX // 86400,
+            about="--keys-kept",
+            do="Change {about} or --expires-after.",
         )
     return StreamTerms(
         expires_after_ms=round(request.expires_after_s * 1000),
@@ -127,14 +138,17 @@ def _check_class(config: Config, definition: Definition) -> None:
     campaign_class = definition.terms.campaign_class
     if config.caps.of(campaign_class) is not None:
         raise UserError(
-            "campaigns of class {campaign_class} have a frequency cap ([caps] {campaign_class}), which a stream "
-            "cannot keep. Open it with another --class, or launch campaigns.",
+            "campaigns of class {campaign_class} have a frequency cap ([caps] "
+            "{campaign_class}), which a stream cannot keep.",
             campaign_class=campaign_class,
+            about="--class",
+            do="Open it with another {about}, or launch campaigns.",
         )
     if campaign_class == "marketing" and config.approval.above is not None:
         raise UserError(
-            "large marketing campaigns need an approval here ([approval] above), which a stream cannot get. Open it "
-            "with --class notice or code, or launch campaigns."
+            "large marketing campaigns need an approval here ([approval] above), which a stream cannot get.",
+            about="--class",
+            do="Open it with {about} notice or code, or launch campaigns.",
         )
 
 

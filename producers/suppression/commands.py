@@ -114,8 +114,9 @@ def remove(
         found = asyncio.run(_because(config, listed_why))
         if not len(found):
             raise UserError(
-                'no report put a number on the list for "{listed_why}". See: dispatcher suppression list',
+                'no report put a number on the list for "{listed_why}".',
                 listed_why=listed_why,
+                do="See: dispatcher suppression list",
             )
     there = asyncio.run(_are_listed(config, found))
     for line in _who(found, there):

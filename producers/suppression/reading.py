@@ -49,9 +49,11 @@ async def read_numbers(source: object, choice: Choice) -> NumberList:
     invalid = {REASONS[code]: int(many) for code, many in enumerate(reasons) if code and many}
     if not len(found):
         raise InputError(
-            "{label}: none of its {rows:,} rows is a phone number. Check the file, or name a column with --column.",
+            "{label}: none of its {rows:,} rows is a phone number.",
             label=label,
             rows=rows,
+            about="--column",
+            do="Check the file, or name a column with {about}.",
         )
     return NumberList(
         label,

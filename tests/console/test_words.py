@@ -154,8 +154,8 @@ def test_answers_become_terms_and_mistakes_know_their_field() -> None:
     assert terms == {"text": "A\nB", "route": ["spring"], "between": "09:00-24:00", "days": "Mon,Fri", "budget": "5"}
     assert (days_of(terms), hours_of(terms)) == (["Mon", "Fri"], ("09:00", "24:00"))
     assert set(when_terms({}, Fields([("weight", "x")]))[1]) == {"route", "weight"}
-    assert [field_of(each) for each in ("the budget 1 pays no message", "--between: x", "what?")] == [
-        "budget",
+    assert [field_of(UserError("x", about=each)) for each in ("--wave-wait", "--between", "--kind")] == [
+        "waves",
         "between",
         "",
     ]

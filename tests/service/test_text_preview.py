@@ -24,10 +24,15 @@ def session(tmp_path: Path) -> Session:
 def test_a_text_is_measured_on_every_account(session: Session) -> None:
     found = preview_text(session, "【Shop】hello 拒收请回复R", recipients=1_000)
     [on] = found.accounts
-    assert (found.chars, found.variables, found.samples, found.mistake) == (18, (), ("【Shop】hello 拒收请回复R",), "")
-    assert (on.account, on.parts, on.cost_micro_yuan, on.mistake) == ("spring", 1, None, "")
+    assert (found.chars, found.variables, found.samples, found.mistake) == (
+        18,
+        (),
+        ("【Shop】hello 拒收请回复R",),
+        None,
+    )
+    assert (on.account, on.parts, on.cost_micro_yuan, on.mistake) == ("spring", 1, None, None)
     assert preview_text(session, "x" * 71).accounts[0].parts == 2
-    assert "shorten the text by" in preview_text(session, "x" * 5_000).accounts[0].mistake
+    assert "shorten the text by" in str(preview_text(session, "x" * 5_000).accounts[0].mistake)
 
 
 def test_a_personal_text_is_shown_with_the_values_of_the_first_rows(session: Session) -> None:
@@ -40,7 +45,7 @@ def test_a_personal_text_is_shown_with_the_values_of_the_first_rows(session: Ses
 
 @pytest.mark.parametrize(("text", "says"), [(" ", "the text is empty"), ("{name", "that nothing closes")])
 def test_what_is_no_text_says_why(session: Session, text: str, says: str) -> None:
-    assert says in preview_text(session, text).mistake
+    assert says in str(preview_text(session, text).mistake)
 
 
 def test_a_route_is_judged_by_its_accounts_and_costs_by_their_prices(tmp_path: Path) -> None:

@@ -49,18 +49,24 @@ def parse(text: str) -> tuple[Share, ...]:
     """The waves before the last one, which is the rest. Raises WavesBroken."""
     words = [word.strip().casefold() for word in re.split(r"[,;、，](?!\d{3}\b)", text)]
     if words == [REST]:
-        raise WavesBroken('the waves "rest" are one wave. Write a share before the rest, for example "1 %, rest"')
+        raise WavesBroken(
+            'the waves "rest" are one wave. Write a share before the rest, for example "1 %, rest"', about="--waves"
+        )
     if REST in words[:-1]:
         raise WavesBroken(
-            'the waves "{text}" must have the rest once, at their end, for example "1 %, 10 %, rest"', text=text
+            'the waves "{text}" must have the rest once, at their end, for example "1 %, 10 %, rest"',
+            text=text,
+            about="--waves",
         )
     if len(words) < 2 or words[-1] != REST:
-        raise WavesBroken('the waves "{text}" must end with the rest, for example "1 %, 10 %, rest"', text=text)
+        raise WavesBroken(
+            'the waves "{text}" must end with the rest, for example "1 %, 10 %, rest"', text=text, about="--waves"
+        )
     if len(words) > WAVES_MAX:
-        raise WavesBroken("{count} waves are too many: {max} at most", count=len(words), max=WAVES_MAX)
+        raise WavesBroken("{count} waves are too many: {max} at most", count=len(words), max=WAVES_MAX, about="--waves")
     shares = tuple(_share(word) for word in words[:-1])
     if sum((share.part for share in shares), Fraction(0)) >= 1:
-        raise WavesBroken('the waves "{text}" leave nothing for the rest', text=text)
+        raise WavesBroken('the waves "{text}" leave nothing for the rest', text=text, about="--waves")
     return shares
 
 
@@ -70,7 +76,9 @@ def _share(word: str) -> Share:
     if _COUNT.fullmatch(word) and int(re.sub(r"[,_]", "", word)) > 0:
         return Share(Fraction(0), int(re.sub(r"[,_]", "", word)))
     raise WavesBroken(
-        '"{word}" is not a wave: write a share of the list ("1 %") or a number of recipients ("500")', word=word
+        '"{word}" is not a wave: write a share of the list ("1 %") or a number of recipients ("500")',
+        word=word,
+        about="--waves",
     )
 
 
@@ -80,9 +88,10 @@ def sizes(shares: Sequence[Share], listed: int) -> tuple[int, ...]:
     rest = listed - sum(first)
     if rest < 1:
         raise WavesBroken(
-            "a list of {columns:,} recipients is too small for waves of {waves} and a rest",
-            columns=listed,
+            "a list of {recipients:,} recipients is too small for waves of {waves} and a rest",
+            recipients=listed,
             waves=_numbers(first),
+            about="--waves",
         )
     return (*first, rest)
 
@@ -114,6 +123,7 @@ def groups(wave_sizes: Sequence[int], texts: int = 1) -> tuple[Group, ...]:
                 wave=wave,
                 size=size,
                 texts=texts,
+                about="--waves",
             )
         share, more = divmod(size, texts)
         found.extend(Group(wave, variant, share + (variant < more)) for variant in range(texts))

@@ -133,8 +133,9 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
     found = known.get(campaign)
     if found is not None and found.launched is not None:
         raise Conflict(
-            '"{campaign}" was launched and is no draft any more. See: dispatcher campaign show {campaign}',
+            '"{campaign}" was launched and is no draft any more.',
             campaign=campaign,
+            do="See: dispatcher campaign show {campaign}",
         )
     if found is None or found.draft is None:
         drafts = ", ".join(sorted(each.id for each in known.by_id.values() if each.draft)[:NAMED_MAX])
@@ -154,9 +155,9 @@ def is_draft(known: Campaign) -> UserError:
             campaign=known.id,
         )
     return Conflict(
-        '"{campaign}" is a draft, and nothing of it is sent yet. It can be changed (dispatcher campaign draft), '
-        "moved (schedule) and cancelled. See: dispatcher campaign show {campaign}",
+        '"{campaign}" is a draft, and nothing of it is sent yet. It can be changed, moved and cancelled.',
         campaign=known.id,
+        do="See: dispatcher campaign show {campaign}",
     )
 
 
@@ -209,11 +210,11 @@ async def approve_campaign(session: Session, campaign: str, *, by: str = "") -> 
     if who == drafted.by and not _needs_approval(drafted, above):
         limit = "is not set" if above is None else f"is {above:,}"
         raise Conflict(
-            '"{campaign}" needs no approval: it has {counted}, and [approval] above '
-            "{limit}. To launch it: dispatcher campaign launch {campaign}",
+            '"{campaign}" needs no approval: it has {counted}, and [approval] above {limit}.',
             campaign=campaign,
             counted=counted(drafted.recipients, "recipient"),
             limit=limit,
+            do="To launch it: dispatcher campaign launch {campaign}",
         )
     if who == drafted.by:
         raise Conflict('"{campaign}" was drafted by {who}: another person must approve it.', campaign=campaign, who=who)
@@ -262,7 +263,9 @@ async def cancel_draft(session: Session, campaign: str, by: str) -> bool:
 
 def _check_not_cancelled(known: Campaign) -> None:
     if known.cancelled:
-        raise Conflict('"{campaign}" is cancelled, and that is final. Draft it under another id.', campaign=known.id)
+        raise Conflict(
+            '"{campaign}" is cancelled, and that is final. Draft it under another id.', campaign=known.id, about="--id"
+        )
 
 
 def _not_run(session: Session) -> bool:

@@ -134,9 +134,10 @@ def sent_values(places: Places, view: CampaignView) -> Iterator[SentValues]:
     """The values of each page's recipients. Raises UserError if the campaign has none, LogError."""
     if not view.variables:
         raise UserError(
-            "{campaign} is not personalised, so the log has no columns of its list. "
-            "Name the list: --with-columns LIST.",
+            "{campaign} is not personalised, so the log has no columns of its list.",
             campaign=view.id,
+            about="--with-columns",
+            do="Name the list: --with-columns LIST.",
         )
     with _batches(places) as fetch:
         yield SentValues(tuple(view.variables), fetch)

@@ -206,9 +206,10 @@ class Directory:
             await self.catch_up()
             if name in self._people.people:
                 raise UserError(
-                    '"{name}" is there already. Change the role: dispatcher person role {name} {role}',
+                    '"{name}" is there already.',
                     name=name,
                     role=role,
+                    do="Change the role: dispatcher person role {name} {role}",
                 )
             await self._put_person(name, role, await self._hashed(name, password), by=by, ends_sessions=True)
 
@@ -357,7 +358,7 @@ class Directory:
             await self.catch_up()
             found = self._people.tokens.get(token)
             if found is None:
-                raise UserError('there is no token "{token}". See: dispatcher token list', token=token)
+                raise UserError('there is no token "{token}".', token=token, do="See: dispatcher token list")
             if not found.revoked_ms:
                 await self._revoke(found, by)
             return _token_view(self._people.tokens[token])
@@ -369,7 +370,7 @@ class Directory:
         try:
             return self._people.people[name]
         except KeyError:
-            raise UserError('there is no person "{name}". See: dispatcher person list', name=name) from None
+            raise UserError('there is no person "{name}".', name=name, do="See: dispatcher person list") from None
 
     async def _hashed(self, name: str, password: str | None) -> str:
         if password is None:

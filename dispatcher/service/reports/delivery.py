@@ -38,7 +38,7 @@ async def report_delivery(
     Raises UserError for an empty time or an unknown account, ConfigError if there is no log, LogError, StoreError.
     """
     if since_ms >= until_ms:
-        raise UserError("the time ends before it begins. Give --from a time before --to.")
+        raise UserError("the time ends before it begins.", about="--from", do="Give --from a time before --to.")
     if account is not None and account not in session.config.accounts:
         session.config.account(account)  # says which there are
     overrides = await ported_numbers(session)

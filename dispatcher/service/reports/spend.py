@@ -111,10 +111,11 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
         if account not in session.config.accounts:
             known = ", ".join(sorted(session.config.accounts)) or "none"
             raise UserError(
-                '--top-up: account "{account}" is not in {path} (accounts there: {known}).',
+                '{about}: account "{account}" is not in {path} (accounts there: {known}).',
                 account=account,
                 path=session.config.path,
                 known=known,
+                about="--top-up",
             )
     log = await session.log()
     behind = await session.behind(whole=True)
@@ -163,11 +164,14 @@ async def campaign_spend(session: Session, campaign: str) -> Spent:
 
 def _check(wanted: SpendWanted) -> None:
     if wanted.since_ms >= wanted.until_ms:
-        raise UserError("the time to report must begin before it ends: correct --from or --to.")
+        raise UserError("the time to report must begin before it ends.", about="--from", do="Correct --from or --to.")
     wrong = [name for name in wanted.by if name not in DIMENSIONS]
     if wrong or not wanted.by or len(set(wanted.by)) != len(wanted.by):
         raise UserError(
-            '--by takes {dimensions}, each once, not "{by}".', dimensions=", ".join(DIMENSIONS), by=",".join(wanted.by)
+            '{about} takes {dimensions}, each once, not "{by}".',
+            dimensions=", ".join(DIMENSIONS),
+            by=",".join(wanted.by),
+            about="--by",
         )
 
 

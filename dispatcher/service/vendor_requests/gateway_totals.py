@@ -79,7 +79,9 @@ async def gateway_totals(session: Session, account: str, day: str | None = None,
     begin = _day(day)
     code = service.encode("utf-8", "replace")
     if len(code) > 10:
-        raise UserError('--service "{service}" is longer than the 10 characters of a Service_Id.', service=service)
+        raise UserError(
+            '{about} "{service}" is longer than the 10 characters of a Service_Id.', service=service, about="--service"
+        )
     query = pdus.Query(begin.strftime("%Y%m%d").encode(), int(bool(service)), code)
     answers = await ask(vendor, [query])
     if isinstance(answers, Verdict):
@@ -112,7 +114,7 @@ def _day(day: str | None) -> datetime:
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=SHANGHAI)
     except ValueError:
-        raise UserError('--day "{day}" is no day. Write it as 2026-01-31.', day=day) from None
+        raise UserError('{about} "{day}" is no day. Write it as 2026-01-31.', day=day, about="--day") from None
 
 
 async def our_counts(log: Log, account: str, begin: datetime) -> OurCounts:

@@ -89,10 +89,12 @@ class Joining:
         offsets = self.offsets()
         if any(offsets[place] > end for place, end in ends.items()):
             raise OtherLog(
-                "the store {store} was made from another log than {log}: it has read further than "
-                "that log goes. Name the right one in the configuration, or: dispatcher store rebuild",
+                "the store {store} was made from another log than {log}: it has read "
+                "further than that log goes. Name the right one in the configuration, "
+                "or rebuild the store.",
                 store=self._store.url,
                 log=self._log.url,
+                do="To rebuild it: dispatcher store rebuild",
             )
         total = sum(max(0, end - offsets[place]) for place, end in ends.items())
         for stage in stages:

@@ -182,10 +182,10 @@ def recharge(
     _check_account(target)
     if not 1 <= fee <= FEE_MAX:
         raise InputError(
-            "the fee must be a whole number from 1 to {max:,}; to take money away add --deduct.", max=FEE_MAX
+            "the fee must be a whole number from 1 to {max:,}.", max=FEE_MAX, do="To take money away add --deduct."
         )
     if product and not re.fullmatch(r"\w+", product, re.ASCII):
-        raise InputError("--product takes one product id: letters and digits.")
+        raise InputError("{about} takes one product id: letters and digits.", about="--product")
     order = [("fee", str(fee)), ("type", "2" if deduct else "1"), *([("productid", product)] if product else [])]
     form = [*agent.signed(now_s), ("account", agent.encrypted(target)), *order]
     done = "deducted from" if deduct else "added to"

@@ -185,6 +185,7 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
                     'the text holds "{placeholder}", which this vendor takes for a placeholder. Write it otherwise, '
                     "or set variable_sms = false for this account.",
                     placeholder=placeholder,
+                    about="--text",
                 )
         return self._form(template.marked(self.variable_placeholder), message, "params")
 
@@ -208,6 +209,7 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
                 "character {position} of the text is broken ({character!r}). Type it again.",
                 position=odd.position,
                 character=odd.character,
+                about="--text",
             )
         extno, product = self.extno, self.product
         for name, value in message.options.items():

@@ -187,6 +187,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
                 "character {position} of the text is broken ({character!r}). Type it again.",
                 position=odd.position,
                 character=odd.character,
+                about="--text",
             )
         parts = split(text, msg_fmt, self.ascii_bytes_max)
         count = parts.parts if isinstance(parts, TooLong) else len(parts)
@@ -195,6 +196,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
                 "the text has {count} parts, this account takes {max} (parts_max). Shorten it.",
                 count=count,
                 max=self.parts_max,
+                about="--text",
             )
         first = Submit(
             pk_total=count,

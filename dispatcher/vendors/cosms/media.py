@@ -41,7 +41,7 @@ def check_wap(text: str) -> None:
     """Checks both size rules of the document (AMB-COSMS-15), in GBK bytes. Raises TextError."""
     title, mark, url = text.partition("#")
     if not mark or not title.strip() or not url:
-        raise TextError('a WAP push is a title, "#" and a URL: write --text "TITLE#http://…".')
+        raise TextError('a WAP push is a title, "#" and a URL.', about="--text", do='Write {about} "TITLE#http://…".')
     if not _URL.fullmatch(url):
         raise TextError("the URL of a WAP push must begin with http:// or https:// and be ASCII without blanks.")
     if lost := not_carried(title, "gbk"):

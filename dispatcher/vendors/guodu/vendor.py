@@ -144,6 +144,7 @@ class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
                 "character {position} of the text is broken ({character!r}). Type it again.",
                 position=odd.position,
                 character=odd.character,
+                about="--text",
             )
         append_id, send_time = self.append_id, ""
         for name, value in message.options.items():

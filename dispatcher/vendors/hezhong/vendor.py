@@ -137,12 +137,14 @@ class Hezhong(HttpVendor, frozen=True, kw_only=True, tag="hezhong"):
                 "utf8 = true if the vendor takes UTF-8.",
                 character=lost.character,
                 position=lost.position,
+                about="--text",
             )
         if broken := not_carried(text, "utf-8"):
             raise TextError(
                 "character {position} of the text is broken ({character!r}). Type it again.",
                 position=broken.position,
                 character=broken.character,
+                about="--text",
             )
         for name, value in message.options.items():
             if name != "sub":

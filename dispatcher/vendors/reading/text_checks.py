@@ -9,7 +9,7 @@ from dispatcher.errors import TextError
 def check_length(text: str, chars_max: int, cure: str = "") -> None:
     """Raises TextError for an empty text, or one of more than `chars_max` characters; `cure`: other advice."""
     if not text.strip():
-        raise TextError("the text is empty. Give --text something to send.")
+        raise TextError("the text is empty.", about="--text", do="Give {about} something to send.")
     length = units(text)
     if length > chars_max:
         raise TextError(
@@ -18,4 +18,5 @@ def check_length(text: str, chars_max: int, cure: str = "") -> None:
             max=chars_max,
             over=length - chars_max,
             cure=cure,
+            about="--text",
         )

@@ -70,7 +70,7 @@ async def import_list(visit: Visit) -> Answer:
             visit.session, read.numbers, adds=True, source="import", why=why, by=visit.caller.name
         )
     except UserError as error:
-        sentence = said(error) if file is None else said(error).replace(str(file.path), file.name)
+        sentence = said(error if file is None else error.sentence.replacing(str(file.path), file.name))
         return await _page(visit, sentence, "import")
     invalid = sum(read.invalid_reasons.values())
     says = _("{added} numbers were added, {already} were there already, {invalid} rows are no phone numbers.")

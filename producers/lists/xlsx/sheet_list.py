@@ -154,7 +154,11 @@ class SheetList:
         if len(lists) > 1 and not refused:
             names = ", ".join(f'"{each.sheet.name}"' for each in lists)
             return InputError(
-                "{label}: sheets {names} all hold phone numbers. Say which with --sheet.", label=self.label, names=names
+                "{label}: sheets {names} all hold phone numbers.",
+                label=self.label,
+                names=names,
+                about="--sheet",
+                do="Say which with {about}.",
             )
         reasons = [f'sheet "{each.sheet.name}" holds {"" if each in lists else "no "}phone numbers' for each in found]
         reasons += [f'sheet "{sheet.name}": {_reason(self.label, error)}' for sheet, error in refused]

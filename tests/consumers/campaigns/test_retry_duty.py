@@ -259,7 +259,7 @@ async def test_what_cannot_be_retried_is_refused_in_a_sentence(config: Config):
         rule = "temporary: 2 within 6 h"
         for wrong, says in (
             ({"retry": "sometimes"}, "--retry .* Write it like this"),
-            ({"retry": rule, "more_texts": ["【Shop】ho"]}, "leave --retry out, or give one --text"),
+            ({"retry": rule, "more_texts": ["【Shop】ho"]}, "Leave --retry out, or give one --text"),
             ({"retry": rule, "id": "x" * 60}, "with --retry the id has at most 56 characters"),
         ):
             with pytest.raises(UserError, match=says):

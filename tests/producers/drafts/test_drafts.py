@@ -332,7 +332,7 @@ async def test_each_of_several_texts_is_sent_as_a_test(log: MemoryLog) -> None:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no number": ({"to": []}, "1 to 100 numbers"),
     "too many": ({"to": ["13300133000"] * 101}, "1 to 100 numbers"),
-    "a row without values": ({"to": ["13300133000"], "row": 2}, "leave --row out"),
+    "a row without values": ({"to": ["13300133000"], "row": 2}, "Leave --row out"),
     "nobody's number": ({"to": ["13300133000", "x"]}, r'--to: "x" is no mobile number \(no number\)'),
 }
 

@@ -372,7 +372,7 @@ async def test_a_launch_that_dies_before_its_commit_leaves_no_draft_that_starts(
     ("wanted", "says"),
     [
         ({"more_texts": ["y"]}, "--defer goes with one text"),
-        ({"budget": "5"}, "leave --defer or --budget out"),
+        ({"budget": "5"}, "Leave --defer or --budget out"),
         ({"id": "x" * 60}, "with --defer the id has at most 52 characters"),
     ],
 )

@@ -92,7 +92,7 @@ async def test_the_plan_shows_the_waves(log):
         ({"waves": "rest"}, "are one wave. Write a share before the rest"),
         ({"waves": "rest, 1 %"}, "must have the rest once, at their end"),
         ({"waves": "x, rest"}, '"x" is not a wave'),
-        ({"wave_wait": "2 h"}, "--wave-wait goes with --waves"),
+        ({"wave_wait": "2 h"}, "--wave-wait says how long a wave waits"),
         ({"waves": WAVES, "wave_wait": "soon"}, "no time to wait"),
         ({"more_texts": ["hi"]}, "two of the texts are equal"),
         ({"more_texts": list("abcdef")}, "too many to compare"),

@@ -93,7 +93,7 @@ def test_the_encoding_that_is_named_is_taken_unless_the_file_is_marked(encoding,
 
 
 def test_bytes_that_are_not_in_the_named_encoding_are_refused():
-    with pytest.raises(InputError, match=r"^list.csv is not in cp950. Name its encoding, or leave --encoding out"):
+    with pytest.raises(InputError, match=r"^list.csv is not in cp950. Name its encoding, or let it be found"):
         table("手机,姓名\n13800138000,张伟\n".encode(), "big5")
     with pytest.raises(InputError, match=r"is not in utf-8\."):
         table("手机,姓名\n13800138000,张".encode() + b"\xe5", "utf-8")

@@ -191,7 +191,7 @@ async def weigh_campaign(
     is cancelled, the weight is out of bounds), LogError.
     """
     if weight is not None and not 1 <= weight <= WEIGHT_MAX:
-        raise UserError("the weight {weight} must be 1 to {max}.", weight=weight, max=WEIGHT_MAX)
+        raise UserError("the weight {weight} must be 1 to {max}.", weight=weight, max=WEIGHT_MAX, about="--weight")
     known = await before_control(session, campaign)
     before = known.now
     if before.cancelled:
@@ -260,17 +260,17 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
     view = await view_of(session, campaign)
     if view.stream is not None and view.stream.takes_messages:
         raise UserError(
-            '"{campaign}" is a stream that takes messages, so reports are always waited for. To take no more: '
-            "dispatcher stream close {campaign}",
+            '"{campaign}" is a stream that takes messages, so reports are always waited for.',
             campaign=campaign,
+            do="To take no more: dispatcher stream close {campaign}",
         )
     left = view.counts.queued + view.counts.in_flight
     if left:
         raise Conflict(
-            'campaign "{campaign}" still has {counted} to send. Close it when all are sent, or '
-            "give them up first: dispatcher campaign cancel {campaign}",
+            'campaign "{campaign}" still has {counted} to send. Close it when all are sent, or cancel it first.',
             campaign=campaign,
             counted=counted(left, "recipient"),
+            do="To cancel it: dispatcher campaign cancel {campaign}",
         )
     waited_for = view.counts.accepted
     known = (await read_campaigns(await session.log())).get(campaign)

@@ -69,10 +69,11 @@ async def change_hours(
         narrowed = hours != asked
         if hours == NEVER:
             raise UserError(
-                '"{campaign}" could never be sent: these hours are outside those of its class and carriers '
-                "({within}). Change --between or --days.",
+                '"{campaign}" could never be sent: these hours are outside those of its class and carriers ({within}).',
                 campaign=campaign,
                 within=within,
+                about="--between",
+                do="Change --between or --days.",
             )
     if at_closing and at_closing not in AT_CLOSING:
         raise wrong_at_closing(at_closing)
@@ -105,18 +106,20 @@ def asked_hours(between: str, days: str) -> Hours:
     try:
         opens, closes = window_of(between) if between else (0, DAY_MIN)
     except HoursBroken as error:
-        raise UserError("--between: {error}.", error=error) from error
+        raise UserError("{about}: {error}.", error=error, about="--between") from error
     try:
         named = days_of(days) if days else tuple(range(7))
     except HoursBroken as error:
-        raise UserError("--days: {error}.", error=error) from error
+        raise UserError("{about}: {error}.", error=error, about="--days") from error
     return of_spans((day * DAY_MIN + opens, day * DAY_MIN + closes) for day in named)
 
 
 def wrong_at_closing(given: str) -> UserError:
     """The error for a word that is neither pause nor continue."""
     return UserError(
-        "what becomes of the rest at closing time must be {at_closing}, not {given!r}. Change --at-closing.",
+        "what becomes of the rest at closing time must be {at_closing}, not {given!r}.",
         at_closing=" or ".join(AT_CLOSING),
         given=given,
+        about="--at-closing",
+        do="Change --at-closing.",
     )

@@ -39,10 +39,10 @@ async def release_wave(session: Session, campaign: str, *, by: str = "") -> Wave
     wave = standing.released
     if standing.needs_text:
         raise Conflict(
-            'the last wave of "{campaign}" waits for its text. Decide it: dispatcher campaign decide {campaign} '
-            "--text {texts}",
+            'the last wave of "{campaign}" waits for its text. Decide it first.',
             campaign=campaign,
             texts="|".join(map(label, range(len(standing.texts)))),
+            do="To decide it: dispatcher campaign decide {campaign} --text {texts}",
         )
     if not standing.halted and wave == len(standing.waves):
         raise Conflict('all {count} waves of "{campaign}" are released.', count=len(standing.waves), campaign=campaign)
@@ -74,10 +74,12 @@ async def decide_text(session: Session, campaign: str, text: str, *, by: str = "
     wanted = text.strip().upper()
     if wanted not in labels:
         raise UserError(
-            '"{campaign}" has no text "{text}". It has {labels}: dispatcher campaign show {campaign}',
+            '"{campaign}" has no text "{text}". It has {labels}.',
             campaign=campaign,
             text=text,
             labels=", ".join(labels),
+            about="--text",
+            do="See: dispatcher campaign show {campaign}",
         )
     variant = labels.index(wanted)
     if standing.text not in (None, variant):
@@ -106,7 +108,7 @@ async def _in_waves(session: Session, campaign: str) -> tuple[Campaign, WaveStan
         raise final(campaign)
     standing = found.waves.standing
     if standing is None:
-        raise Conflict('"{campaign}" has no waves: launch one with --waves "1 %, 10 %, rest".', campaign=campaign)
+        raise Conflict('"{campaign}" has no waves.', campaign=campaign, do='Launch one with --waves "1 %, 10 %, rest".')
     return found, standing
 
 

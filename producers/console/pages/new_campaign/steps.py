@@ -15,6 +15,7 @@ from dispatcher.core.launches.retries import CLASSES as RETRY_CLASSES
 from dispatcher.core.schedule.hours import NEVER
 from dispatcher.errors import DispatcherError, UserError
 from dispatcher.i18n import _
+from dispatcher.sentences import Sentence
 from dispatcher.service.accounts import flow_words
 from dispatcher.service.text_preview import TextPreview, preview_text
 from dispatcher.terminal.times import coming_ms
@@ -37,7 +38,7 @@ from producers.console.unfinished import CampaignForm, ListChoice
 from producers.console.visit import Answer, ConsoleRoute, Download, Handler, Html, Redirect, Visit
 from producers.console.wording.sentences import said
 from producers.launch.definition import new_id
-from producers.lists.inspection import ListInspection
+from producers.lists.inspection import ListInspection, not_usable
 
 PASTED_CHARS_MAX: Final = 900_000
 NAME_CHARS_MAX: Final = 120
@@ -146,8 +147,9 @@ async def _inspected(visit: Visit, form: CampaignForm) -> Answer:
         )
         found = msgspec.convert(plain, ListInspection)
     except UserError as error:
-        found = ListInspection(mistake=str(error))
-    found = replace(found, mistake=found.mistake.replace(str(path), form.list_name))
+        found = not_usable(error)
+    if found.mistake:
+        found = not_usable(Sentence.of_json(found.sentence).replacing(str(path), form.list_name), found)
     form = await asyncio.to_thread(forms.keep, replace(form, found=found))
     return Redirect(f"/new-campaign/{form.form}/list")
 
@@ -257,8 +259,8 @@ async def change_when(visit: Visit) -> Answer:
     try:
         done = await _draft(visit, form, campaign, terms, start_ms)
     except DispatcherError as error:
-        sentence = str(error).replace(str(visit.state.forms.list_path(form)), form.list_name)
-        return _when_page(visit, form, terms, {field_of(sentence): said(sentence)}, campaign)
+        sentence = error.sentence.replacing(str(visit.state.forms.list_path(form)), form.list_name)
+        return _when_page(visit, form, terms, {field_of(error): said(sentence)}, campaign)
     await asyncio.to_thread(visit.state.forms.remove, form)
     return Redirect(f"/campaigns/{done['campaign']}", _("Drafted. Nothing is sent until it is launched."))
 

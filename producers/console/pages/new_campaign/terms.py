@@ -13,6 +13,7 @@ import msgspec
 from dispatcher.core.launches.retries import CLASSES as RETRY_CLASSES
 from dispatcher.core.launches.retries import RetryBroken, retry_of
 from dispatcher.i18n import _
+from dispatcher.sentences import WordedError
 from producers.console.pages.orders import typed_count
 from producers.console.visit import Fields
 from schemas.records import AtClosing, CampaignClass, UnknownPolicy
@@ -23,30 +24,14 @@ CLOSINGS: Final[tuple[str, ...]] = get_args(AtClosing)
 TEXTS_MAX: Final = 4
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
-MISTAKES: Final = (
-    ("retry", "retry"),
-    ("retries", "retry"),
-    ("texts that are compared", "retry"),
-    ("deferred", "defer"),
-    ("--defer", "defer"),
-    ("text", "text"),
-    ("placeholder", "text"),
-    ("--between", "between"),
-    ("--days", "days"),
-    ("--budget", "budget"),
-    ("budget", "budget"),
-    ("--wave", "waves"),
-    ("wave", "waves"),
-    ("route", "route"),
-    ("account", "route"),
-    ("weight", "weight"),
-    ("the id", "id"),
-    ("was launched already", "id"),
-    ("is cancelled", "id"),
-    ("start ", "start"),
-    ("could never be sent", "between"),
-)
-"""Which field a sentence is about: the first whose words are in it."""
+FIELDS: Final = {
+    **{f"--{name}": name for name in ("between", "budget", "days", "defer", "id", "retry", "route", "text")},
+    "--waves": "waves",
+    "--wave-wait": "waves",
+    "--weight": "weight",
+    "start": "start",
+}
+"""The field of an option that a mistake is about."""
 
 
 def text_terms(terms: Mapping[str, Any], form: Fields) -> dict[str, Any]:
@@ -134,9 +119,9 @@ def _retry_of_form(form: Fields) -> str:
     return f"{', '.join(classes)}: {times} within {form.get('retry_within', '').strip() or '6 h'}"
 
 
-def field_of(sentence: str) -> str:
+def field_of(error: WordedError) -> str:
     """The field that a mistake is about, "" for the whole page."""
-    return next((field for words, field in MISTAKES if words in sentence), "")
+    return FIELDS.get(error.about, "")
 
 
 def days_of(terms: Mapping[str, Any]) -> list[str]:
