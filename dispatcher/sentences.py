@@ -7,7 +7,7 @@ scripts/catalogues finds the texts where they are written, so a text is a litera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any, Final
 
@@ -59,6 +59,9 @@ class Sentence:
         whole = f"{text} {do}" if do else text
         return whole.format(about=about, **values) if values or self._about else whole
 
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
     def __repr__(self) -> str:
         return repr(str(self))
 
@@ -69,7 +72,7 @@ class Sentence:
         return hash((self.text, self.do))
 
     def replacing(self, old: str, new: str) -> Sentence:
-        """The same sentence with `new` in place of `old` in its values, such as a file's name for its path."""
+        """The same sentence with `new` in place of `old`, such as a file's name for its path."""
         values: dict[str, Any] = {
             name: each.replacing(old, new)
             if isinstance(each, Sentence)
@@ -78,7 +81,7 @@ class Sentence:
             else each
             for name, each in self.values.items()
         }
-        return Sentence(self.text, many=self.many, about=self._about, do=self.do, **values)
+        return Sentence(self.text.replace(old, new), many=self.many, about=self._about, do=self.do, **values)
 
     def as_json(self) -> dict[str, Any]:
         """What `of_json` makes the same sentence of, in another process."""
@@ -98,6 +101,14 @@ class Sentence:
         }
         words = {name: said[name] for name in ("many", "about", "do") if name in said}
         return cls(said.get("text", ""), **words, **values)
+
+
+def joined(sentences: Iterable[Sentence]) -> Sentence | str:
+    """The sentences, or parts of one, with commas between; "" for none."""
+    found: Sentence | str = ""
+    for each in sentences:
+        found = Sentence("{parts}, {part}", parts=found, part=each) if found else each
+    return found
 
 
 class WordedError(Exception):

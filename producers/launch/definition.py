@@ -292,12 +292,10 @@ def _check_kind(kind: str, accounts: Mapping[str, Vendor], frames: object) -> No
     """Raises UserError for an unknown kind, or one that an account of the route does not send."""
     if kind not in KINDS:
         raise UserError('the kind must be {kinds}, not "{kind}".', kinds=", ".join(KINDS), kind=kind, about="--kind")
-    if (kind == "mms") != (frames is not None):
-        raise UserError(
-            "a multimedia message needs its frames: add --frames FOLDER."
-            if kind == "mms"
-            else "--frames goes with --kind mms: a multimedia message."
-        )
+    if kind == "mms" and frames is None:
+        raise UserError("a multimedia message needs its frames: add {about} FOLDER.", about="--frames")
+    if kind != "mms" and frames is not None:
+        raise UserError("{about} goes with --kind mms: a multimedia message.", about="--frames")
     for account, vendor in accounts.items():
         if kind not in vendor.kinds:
             raise UserError(

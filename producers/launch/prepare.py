@@ -31,6 +31,7 @@ from dispatcher.errors import ConfigError, InputError, LogError, StoreError, Use
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
+from dispatcher.sentences import Sentence, joined
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.campaigns.progress import AccountQueue, queues
 from dispatcher.service.carriers import ported_numbers
@@ -683,7 +684,11 @@ def _check_recipients(intake: Intake) -> None:
     origin = intake.origin
     where = f"{origin.source}, {origin.column}" if origin.column else origin.source
     if not counts.recipients and counts.suppressed:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in counts.suppressed_reasons.items() if count)
+        why = joined(
+            Sentence("{count:,} {reason}", count=count, reason=Sentence(reason))
+            for reason, count in counts.suppressed_reasons.items()
+            if count
+        )
         raise InputError(
             "{where}: all {suppressed:,} numbers are suppressed ({why}). There is nobody to send to.",
             where=where,
@@ -691,15 +696,28 @@ def _check_recipients(intake: Intake) -> None:
             why=why,
         )
     if not counts.recipients:
-        reasons = ", ".join(
-            f"{count:,} {reason}{f': {ADVICE[reason]}' if reason in ADVICE else ''}"
-            for reason, count in counts.invalid_reasons.items()
-        )
-        what = "is a mobile number" if intake.personal_texts is None else "has a number and values that can be sent"
-        raise InputError(
-            f"{where}: none of {counts.rows:,} rows {what} ({'; '.join((reasons, *intake.notes))}). "
-            + ("Check the file, or name another column with --column." if origin.column else "Check the numbers.")
-        )
+        found: Sentence | str = joined(_reason(reason, count) for reason, count in counts.invalid_reasons.items())
+        for note in intake.notes:
+            found = Sentence("{parts}; {part}", parts=found, part=note)
+        values = {"where": where, "rows": counts.rows, "found": found}
+        what = Sentence("{where}: none of {rows:,} rows is a mobile number ({found}).", **values)
+        if intake.personal_texts is not None:
+            what = Sentence(
+                "{where}: none of {rows:,} rows has a number and values that can be sent ({found}).", **values
+            )
+        if origin.column:
+            raise InputError(
+                "{what}", what=what, about="--column", do="Check the file, or name another column with {about}."
+            )
+        raise InputError("{what} Check the numbers.", what=what)
+
+
+def _reason(reason: str, count: int) -> Sentence:
+    if reason not in ADVICE:
+        return Sentence("{count:,} {reason}", count=count, reason=Sentence(reason))
+    return Sentence(
+        "{count:,} {reason}: {advice}", count=count, reason=Sentence(reason), advice=Sentence(ADVICE[reason])
+    )
 
 
 def _check_budget(definition: Definition, accounts: Sequence[AccountPlan]) -> None:

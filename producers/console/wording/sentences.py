@@ -37,7 +37,9 @@ def said(words: WordedError | Sentence | Mapping[str, Any] | str | None) -> str:
     """A sentence, also one as JSON, as a page says it; a text as it is."""
     if not words or isinstance(words, str):
         return words or ""
-    sentence = words if isinstance(words, WordedError | Sentence) else Sentence.of_json(words)
+    if isinstance(words, WordedError):
+        words = words.sentence
+    sentence = words if isinstance(words, Sentence) else Sentence.of_json(words)
     text = sentence.said(name=_field)
     return text[:1].upper() + text[1:] if _BEGIN.match(sentence.text) else text
 

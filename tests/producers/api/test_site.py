@@ -168,6 +168,13 @@ def test_a_problem_has_no_path_of_the_server():
     assert problem_of(error, "/etc/dispatcher.toml").detail == "the configuration: [account.spring] has no password."
 
 
+def test_a_mistake_about_an_option_names_the_member_of_the_body_and_no_command():
+    error = UserError('{about} "{text}" is no time.', about="--wave-wait", text="x", do="Correct {about}.")
+    problem = problem_of(error, "")
+    assert problem.detail == 'wave_wait "x" is no time.'
+    assert [(each.detail, each.pointer) for each in problem.faults] == [(problem.detail, "/wave_wait")]
+
+
 def test_a_caller_gets_its_rate_back_with_time_and_no_other_loses_by_it():
     limits = CallerLimits(10, 1)
     assert [limits.take("a", 0.0) for _ in range(12)] == [True] * 10 + [False] * 2
