@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -699,7 +700,7 @@ def _check_recipients(intake: Intake) -> None:
         found: Sentence | str = joined(_reason(reason, count) for reason, count in counts.invalid_reasons.items())
         for note in intake.notes:
             found = Sentence("{parts}; {part}", parts=found, part=note)
-        values = {"where": where, "rows": counts.rows, "found": found}
+        values: dict[str, Any] = {"where": where, "rows": counts.rows, "found": found}
         what = Sentence("{where}: none of {rows:,} rows is a mobile number ({found}).", **values)
         if intake.personal_texts is not None:
             what = Sentence(

@@ -66,12 +66,12 @@ NOT_VALUES = {"about", "do", "many"}
 
 def faults_of(call: ast.Call) -> Iterator[str]:
     """What keeps a sentence from being translated."""
-    text, given = call.args[0], {each.arg for each in call.keywords}
+    text, given = call.args[0], {each.arg or "" for each in call.keywords}
     if isinstance(text, ast.JoinedStr | ast.BinOp | ast.IfExp):
         yield "its text is put together: write a literal with {name} and give name=…"
     texts = [text, *(each.value for each in call.keywords if each.arg in ("do", "many"))]
-    literals = [each.value for each in texts if isinstance(each, ast.Constant)]
-    if len(literals) != len(texts) or None in given or not given - {"do"}:
+    literals = [str(each.value) for each in texts if isinstance(each, ast.Constant)]
+    if len(literals) != len(texts) or "" in given or not given - {"do"}:
         return
     named = {name for each in literals for name in names(each)}
     if named - NOT_VALUES != given - NOT_VALUES:

@@ -35,8 +35,8 @@ _BEGIN: Final = re.compile(r"[a-z]+ |\{about\}")
 
 def said(words: WordedError | Sentence | Mapping[str, Any] | str | None) -> str:
     """A sentence, also one as JSON, as a page says it; a text as it is."""
-    if not words or isinstance(words, str):
-        return words or ""
+    if isinstance(words, str) or not words:
+        return words if isinstance(words, str) else ""
     if isinstance(words, WordedError):
         words = words.sentence
     sentence = words if isinstance(words, Sentence) else Sentence.of_json(words)
