@@ -194,6 +194,9 @@ class Batch:
     def pack(self, start: int, end: int, sequences: range) -> tuple[bytes, Sequence[int]]:
         """These frames, and where each begins and the last one ends. The first and the last number may have others."""
         template, parts = self._template, self._template.parts
+        if parts == 1:
+            octets = template.pack(self._numbers[start:end], sequences, self._references[start:end])
+            return octets, template.edges(end - start)
         first, last = start // parts, -(-end // parts)
         before, behind = start - first * parts, last * parts - end
         padded = [0] * before + list(sequences) + [0] * behind if before or behind else sequences
@@ -374,11 +377,15 @@ class Link:
 
     def acknowledge(self, sequences: Sequence[int], result: int, now_s: float) -> None:
         """Answer these deliveries: 0 once they are durable, 8 if they are to come again."""
-        known = [(each, msg_id) for each in sequences if (msg_id := self._deliveries.pop(each, None)) is not None]
-        if known and self.state is not State.ENDED:
-            for at in range(0, len(known), TOGETHER_MAX):
-                some = known[at : at + TOGETHER_MAX]
-                values = [value for sequence, msg_id in some for value in (_ACKNOWLEDGEMENT, sequence, msg_id, result)]
+        msg_ids = list(map(self._deliveries.pop, sequences, repeat(None)))
+        if None in msg_ids:
+            known = [(each, msg_id) for each, msg_id in zip(sequences, msg_ids, strict=True) if msg_id is not None]
+            sequences, msg_ids = [each for each, _ in known], [msg_id for _, msg_id in known]
+        if sequences and self.state is not State.ENDED:
+            for at in range(0, len(sequences), TOGETHER_MAX):
+                some = sequences[at : at + TOGETHER_MAX]
+                values: list[Any] = [_ACKNOWLEDGEMENT, 0, 0, result] * len(some)
+                values[1::4], values[2::4] = some, msg_ids[at : at + TOGETHER_MAX]
                 self._write(_answers(len(some)).pack(*values), now_s)
             self._terminate_if_drained(now_s)
 
@@ -697,7 +704,10 @@ class Link:
                 first = 1
             found = range(first, first + count)
             self._sequence = found[-1] if count else self._sequence
-            if all(known.keys().isdisjoint(found) for known in (self._open, self._asked, self._given_up)):
+            for known in (self._open, self._asked, self._given_up):
+                if known and not known.keys().isdisjoint(found):
+                    break
+            else:
                 return found
 
     def _write(self, octets: bytes, now_s: float) -> None:

@@ -50,6 +50,8 @@ class SubmitTemplate:
         """
         if len(sequences) != len(numbers) * self.parts or (self._long and len(references) != len(numbers)):
             raise ValueError("one Sequence_Id for each frame, and one reference for each number of a long message")
+        if len(numbers) <= BLOCK:
+            return self._block(numbers, sequences, references)
         return b"".join(
             self._block(
                 numbers[at : at + BLOCK],

@@ -136,6 +136,8 @@ def in_columns(
 
 def indexed(values: Sequence[Value]) -> tuple[list[Value], NDArray[np.intp]]:
     """The distinct values in their order, and the index of each value among them."""
+    if len(set(values)) == len(values):
+        return list(values), np.arange(len(values))
     known: NumberedValues[Value] = NumberedValues()
     index = np.fromiter(map(known.__getitem__, values), np.intp, len(values))
     return list(known), index
