@@ -110,7 +110,7 @@ async def test_who_failed_like_that_is_texted_again_twice_at_most(config: Config
         drawn = Console(width=200, record=True)
         drawn.print(campaign_page(shown))
         assert "retries of temporary failures: 2 at most, until" in (text := drawn.export_text())
-        assert "may.retry-2  launched" in text
+        assert "may.retry-2  is launched" in text
         assert (await show_campaign(session, "may.retry-1")).retries is None
 
 

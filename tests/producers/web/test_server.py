@@ -12,7 +12,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.producers.web.web_clients import GET, HOST, OK, Client, serving, until
+from tests.producers.web.web_clients import GET, HOST, OK, Client, SteppedLoop, serving, until
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
@@ -362,12 +362,12 @@ async def test_a_client_that_waits_for_a_slow_answer_is_not_cut_off():
 
 
 async def test_a_connection_that_is_used_now_and_then_is_not_idle():
-    async with serving(idle_s=0.3) as (_, _, client):
-        vendor = await client()
+    async with serving(idle_s=0.3) as (_, server, client):
+        loop, vendor = SteppedLoop(server), await client()
         for _ in range(12):
             vendor.send(GET)
             await vendor.gets(OK)
-            await asyncio.sleep(0.05)
+            await loop.passes(0.05)
 
 
 # --- broken off -------------------------------------------------------------------------------------------------------
@@ -505,6 +505,8 @@ async def _fuzz(streams: list[tuple[list[bytes], str]]) -> None:
             vendor = await client()
             try:
                 for part in parts:
+                    if vendor.writer.transport.is_closing():
+                        break
                     vendor.send(part)
                     await asyncio.sleep(0)
                 if end == "half" and not vendor.writer.transport.is_closing():

@@ -14,7 +14,7 @@ from producers.web.answers import ReadyAnswer
 from producers.web.server import ServerBounds
 from producers.web.serving import Web
 from producers.web.site import Answer, Head, Incoming, Streamed
-from tests.producers.web.web_clients import HOST, Client, until
+from tests.producers.web.web_clients import HOST, Client, SteppedLoop, until
 
 PIECE = b"x" * 10_000
 
@@ -156,12 +156,12 @@ async def test_a_client_that_reads_nothing_is_cut_and_little_is_made_for_it():
 async def test_a_slow_client_that_reads_on_is_not_cut():
     site = NamedSite("a")
     async with serving(site, write_s=0.3) as (web, client):
-        reader = await client("/a/flood")
+        loop, reader = SteppedLoop(web.server), await client("/a/flood")
         read = 0
         async with asyncio.timeout(60):
             while read < 100 * len(PIECE):
                 read += len(await reader.reader.read(65_536))
-                await asyncio.sleep(0.02)
+                await loop.passes(0.02)
         assert web.server.counts.streams_cut == 0
 
 

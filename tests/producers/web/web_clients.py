@@ -65,6 +65,26 @@ class Keeper:
         return ok(query.encode() or body or b"ok")
 
 
+class SteppedLoop:
+    """The server's event loop, but its time passes only as the test says."""
+
+    def __init__(self, server: Any) -> None:
+        self._server, self._loop = server, server._loop
+        self._now_s = self._loop.time()
+        server._loop = self
+
+    def time(self) -> float:
+        return self._now_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def passes(self, for_s: float) -> None:
+        """Returns when the server has looked at its connections at that time."""
+        self._now_s += for_s
+        await until(lambda: self._server.now_s == self._now_s)
+
+
 class Client:
     """A raw connection to the server."""
 
