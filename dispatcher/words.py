@@ -6,6 +6,7 @@ what code tables say, in the language of the task.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,7 @@ from dispatcher.wording import clock
 
 if TYPE_CHECKING:
     from dispatcher.service.campaigns.hindrances import AccountStop
+    from dispatcher.store.views import Source
 
 WORDS: Final = {
     # statuses of campaigns and drafts
@@ -91,6 +93,13 @@ WORDS: Final = {
     "channel": N_("channel"),
     "auth": N_("not permitted"),
     "other": N_("other"),
+    "throttled": N_("throttled"),
+    "retry-later": N_("tried again later"),
+    "rejected-permanent": N_("refused for good"),
+    "balance": N_("no credit"),
+    "valid": N_("valid"),
+    "done": N_("done"),
+    "not-done": N_("not done"),
     # dimensions of reports
     "day": N_("day"),
     "account": N_("account"),
@@ -122,6 +131,9 @@ WORDS: Final = {
 
 SEVERITIES: Final = {"error": N_("ERROR"), "warning": N_("WARNING"), "note": N_("NOTE")}
 """How much a finding about a text matters."""
+
+UNITS: Final = {"messages": N_("messages"), "requests": N_("requests"), "parts": N_("parts")}
+"""What a vendor's limit counts."""
 
 POLICIES: Final = {"hold": N_("hold"), "resend": N_("resend")}
 """What becomes of who is unknown, as the option of a launch calls it."""
@@ -229,6 +241,19 @@ def carrier(name: str) -> str:
 def carrier_words(counts: Mapping[str, int]) -> str:
     """How many numbers each carrier has, in one line."""
     return ", ".join(f"{many:,} {carrier(name)}" for name, many in counts.items())
+
+
+def code_meaning(vendor: str, source: Source, code: str) -> str:
+    """What a vendor's code means; in English if its table has no Chinese."""
+    from dispatcher.store.meanings import chinese_meaning, meaning  # here: light commands explain no code
+
+    in_chinese = "" if current_language() == ENGLISH else chinese_meaning(vendor, source, code)
+    return in_chinese or meaning(vendor, source, code)
+
+
+def column_words(column: str) -> str:
+    """A column of a list, `column 2` or `"phone" (column 2)`, in the language of the task."""
+    return re.sub(r"\bcolumn (\d+)(?=\)?$)", lambda found: _("column {number}", number=found[1]), column)
 
 
 def reason(text: str) -> str:

@@ -37,5 +37,7 @@ def codes_command(context: click.Context, account: str, code: str | None, config
     names = ("said of", "code", "class", "meaning", "in Chinese", "what to do")
     table = columns(*names, prose={"meaning", "what to do"})
     for row in found.codes:
-        table.add_row(row.of, row.code, word(row.class_), row.english, row.chinese, _(row.advice) if row.advice else "")
+        table.add_row(
+            word(row.of), row.code, word(row.class_), row.english, row.chinese, _(row.advice) if row.advice else ""
+        )
     console().print(table)

@@ -19,7 +19,7 @@ from dispatcher.service.resolutions import Resolution
 from dispatcher.service.unknowns import ReportEvidence, UnknownRequest, chunk_name, why
 from dispatcher.terminal.options import columns
 from dispatcher.wording import age, clock, counted
-from dispatcher.words import word
+from dispatcher.words import code_meaning, word
 from schemas.records import ResolvedAs
 from schemas.states import State
 
@@ -71,12 +71,16 @@ def requests(found: Sequence[UnknownRequest], now_ms: int) -> RenderableType:
         line.append(_("  since {time} ({age})", time=clock(chunk.since_ms), age=age((now_ms - chunk.since_ms) / 1000)))
         parts += [
             line,
-            Padding(Text(f"{why(request)}; {evidence(request)}", style="dim"), (0, 0, 0, name + 2), expand=False),
+            Padding(Text(f"{_why(request)}; {evidence(request)}", style="dim"), (0, 0, 0, name + 2), expand=False),
         ]
     if rest:
         recipients = counted(sum(request.chunk.recipients for request in rest), "recipient")
         parts.append(Text(_("and {n:,} more with {recipients} (--json lists all)", n=len(rest), recipients=recipients)))
     return Group(*parts)
+
+
+def _why(request: UnknownRequest) -> str:
+    return why(request, code_meaning).said()
 
 
 def size(request: UnknownRequest) -> str:
@@ -111,7 +115,7 @@ def evidence(request: UnknownRequest) -> str:
     if request.evidence:
         each, more = request.evidence[0], len(request.evidence) - 1
         return _ambiguous(each) + (_("; {count} like it", count=counted(more, "more id")) if more else "")
-    return _("not looked for: {blind}", blind=request.blind) if request.blind else _("no report so far")
+    return _("not looked for: {blind}", blind=_(request.blind)) if request.blind else _("no report so far")
 
 
 def _ambiguous(each: ReportEvidence) -> str:

@@ -26,6 +26,7 @@ from msgspec.structs import replace
 from dispatcher.clock import now_ms
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import LogDamaged, LogError
+from dispatcher.i18n import _
 from dispatcher.log.port import Entry, Log, StoredRecord
 from dispatcher.log.records import record_of
 from dispatcher.loggers import get_logger
@@ -76,9 +77,12 @@ def asked(record: BalanceAsked) -> str:
     """When and by whom: `just now by the lane`, `4 s ago by ann (account check)`."""
     age_s = max(0, (now_ms() - record.at_ms) // 1000)
     if not age_s:
-        return f"just now by {record.by}"
-    age = f"{age_s} s" if age_s < 120 else f"{age_s // 60} min" if age_s < 7200 else f"{age_s // 3600} h"
-    return f"{age} ago by {record.by}"
+        return _("just now by {by}", by=record.by)
+    if age_s < 120:
+        age = _("{n} s", n=age_s)
+    else:
+        age = _("{n} min", n=age_s // 60) if age_s < 7200 else _("{n} h", n=age_s // 3600)
+    return _("{age} ago by {by}", age=age, by=record.by)
 
 
 def why_unknown(vendor: Vendor, balance: Balance) -> str:

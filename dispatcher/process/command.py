@@ -19,6 +19,7 @@ import click
 from dispatcher.errors import ConfigError, PortInUse
 from dispatcher.i18n import ENGLISH, _, language_is
 from dispatcher.terminal.options import config_option, json_option, print_json_line
+from dispatcher.words import UNITS
 from schemas.topics import lane_partition
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def _account(name: str, vendor: Vendor) -> str:
     limit = (
         _("no flow limit")
         if flow is None
-        else _("{limit:,} {unit} per {per_s:g} s", limit=flow.limit, unit=flow.unit, per_s=flow.per_s)
+        else _("{limit:,} {unit} per {per_s:g} s", limit=flow.limit, unit=_(UNITS[flow.unit]), per_s=flow.per_s)
     )
     return _(
         "{name} ({tag}, {limit}, lane {lane_partition})",

@@ -20,6 +20,7 @@ from dispatcher.clock import now_ms
 from dispatcher.config.file import Config, Secrets
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.errors import ConfigError, LogError, StoreError
+from dispatcher.i18n import ENGLISH, _, current_language
 from dispatcher.log.port import Entry, Log
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.hindrances import AccountStop, stop_of
@@ -30,6 +31,7 @@ from dispatcher.store.views import CampaignView, Move
 from dispatcher.vendors.seam.link import LinkVendor
 from dispatcher.vendors.seam.outcomes import HTTP_PREFIX, Code, Codes, ReportCode, ReportCodes
 from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
+from dispatcher.words import UNITS
 from schemas.codec import encode
 from schemas.records import BalanceAsked, Checked
 from schemas.states import REPORT_DELIVERED, REPORT_FAILED, REPORT_WAITING
@@ -271,7 +273,9 @@ async def account_balances(session: Session, account: str | None = None, *, by: 
 def flow_words(vendor: Vendor) -> str | None:
     """`500 messages per 1 s`; None without a flow limit."""
     flow = vendor.flow
-    return None if flow is None else f"{flow.limit:,} {flow.unit} per {flow.per_s:g} s"
+    if flow is None:
+        return None
+    return _("{limit:,} {unit} per {per_s:g} s", limit=flow.limit, unit=_(UNITS[flow.unit]), per_s=flow.per_s)
 
 
 def _secrets(account: str | None) -> Secrets:
@@ -327,7 +331,7 @@ async def probe(book: BalanceBook, vendor: Vendor, account: str, waits: Callable
         return await _logged_in(vendor, account)
     query = _query(vendor, account)
     balance = await book.ask(account, query, waits)
-    for _ in range(ASKED_MAX - 1):
+    for _again in range(ASKED_MAX - 1):
         if balance is None or balance.verdict is None or balance.verdict.kind is not Kind.THROTTLED:
             break
         balance = await book.ask(account, query, waits)
@@ -352,7 +356,7 @@ async def balance_of(book: BalanceBook, vendor: Vendor, account: str) -> Probe:
     if not isinstance(found, BalanceAsked):
         return _told(vendor, account, found)
     let_in = True if found.messages is not None else None
-    says = found.says or ("" if let_in else "the vendor has not answered yet")
+    says = found.says or ("" if let_in else _("the vendor has not answered yet"))
     return Probe(account=account, let_in=let_in, messages=found.messages, products={}, says=says, recalled=asked(found))
 
 
@@ -375,10 +379,13 @@ def _query(vendor: Vendor, account: str) -> Query:
 
 def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
     if balance is None:
-        rest = " to check the login with; the first send will tell"
+        says = _("vendor {tag} has no balance query to check the login with; the first send will tell", tag=vendor.tag)
         if isinstance(vendor, LinkVendor):
-            rest = f"; to try the login: dispatcher account check {account}"
-        says = f"vendor {vendor.tag} has no balance query{rest}"
+            says = _(
+                "vendor {tag} has no balance query; to try the login: dispatcher account check {account}",
+                tag=vendor.tag,
+                account=account,
+            )
         return Probe(account=account, let_in=None, messages=None, products={}, says=says, asked=False)
     products = {product.name: product.messages for product in balance.products}
     verdict = balance.verdict
@@ -393,11 +400,17 @@ def _told(vendor: Vendor, account: str, balance: Balance | None) -> Probe:
 def _sentence(vendor: Vendor, verdict: Verdict) -> str:
     row = vendor.codes.find(verdict.code)
     if verdict.kind is Kind.AUTH:
-        meaning, advice = (row.english, row.advice) if row else (vendor.codes.meaning(verdict.code), "")
-        return f"{meaning} (code {verdict.code}){f'; {advice}' if advice else ''}"
+        meaning, advice = (_code_means(row), row.advice) if row else (vendor.codes.meaning(verdict.code), "")
+        says = _("{meaning} (code {code})", meaning=meaning, code=verdict.code)
+        return f"{says}; {_(advice)}" if advice else says
     if verdict.kind is Kind.THROTTLED:
-        return "the vendor answers that it is asked too often: does anybody else use this account?"
+        return _("the vendor answers that it is asked too often: does anybody else use this account?")
     if row is not None:
-        return f"the vendor answered: {row.english} (code {verdict.code})"
+        return _("the vendor answered: {meaning} (code {code})", meaning=_code_means(row), code=verdict.code)
     status = f"{verdict.code}: " if verdict.code.startswith(HTTP_PREFIX) and verdict.text else ""
-    return f"{vendor.url} gave no usable answer: {status}{verdict.text or verdict.code}"
+    says = f"{status}{verdict.text or verdict.code}"
+    return _("{url} gave no usable answer: {says}", url=vendor.url, says=says)
+
+
+def _code_means(row: Code) -> str:
+    return row.english if current_language() == ENGLISH or not row.chinese else row.chinese

@@ -32,6 +32,7 @@ from dispatcher.core.verification import (
     new_code,
 )
 from dispatcher.errors import ConfigError, UserError
+from dispatcher.i18n import N_, _
 from dispatcher.log.port import Log
 from dispatcher.service.session import Session
 from dispatcher.service.streams import StreamMessage, append_messages, stream_of
@@ -104,7 +105,7 @@ async def start_verification(session: Session, number: str, stream: str, *, key:
             stream=stream,
         )
     if await place.is_suppressed(told):
-        says = f"{shown(told)} is on the suppression list, so it gets no code."
+        says = _("{number} is on the suppression list, so it gets no code.", number=shown(told))
         return CodeStarted(result="suppressed", says=says, number=shown(told), stream=stream)
     keys, rules = place.keys, config.rules(stream)
     code_id = secrets.token_bytes(ID_BYTES)
@@ -206,7 +207,7 @@ async def _sent(
     )
     refused = code.refused(now_ms())
     if refused is not None:
-        says = f"the code of this key {_OVER[refused]}. Ask with another key for a new one."
+        says = _("the code of this key {over}. Ask with another key for a new one.", over=_(_OVER[refused]))
         return replace(started, result="over", says=says)
     values = {"code": code_of(place.keys, made), "minutes": str(max(made.valid_for_s // 60, 1))}
     if text:
@@ -225,22 +226,31 @@ async def _sent(
         raise UserError("the code cannot be sent to {number}: {why}", number=shown(number), why=appended.why)
     known = (await session.campaigns()).get(made.stream)
     if known is not None and known.paused:
-        says = f'its code waits: the stream "{made.stream}" is paused. It is sent if that is resumed by'
-        return replace(started, result="waits", says=f"{says} {clock(code.expires_ms)}.")
-    what = "a code is on its way" if is_new else "its code is on its way already; it is sent once"
-    return replace(started, says=f"{what}, valid until {clock(code.expires_ms)}.")
+        says = _(
+            'its code waits: the stream "{stream}" is paused. It is sent if that is resumed by {time}.',
+            stream=made.stream,
+            time=clock(code.expires_ms),
+        )
+        return replace(started, result="waits", says=says)
+    what = _("a code is on its way") if is_new else _("its code is on its way already; it is sent once")
+    return replace(started, says=_("{what}, valid until {time}.", what=what, time=clock(code.expires_ms)))
 
 
 def _too_many(number: int, stream: str, most: int, wait_s: int) -> CodeStarted:
-    says = f"{shown(number)} got {counted(most, 'code')} in an hour. Ask again in {duration(wait_s)}."
+    says = _(
+        "{number} got {count} in an hour. Ask again in {duration}.",
+        number=shown(number),
+        count=counted(most, "code"),
+        duration=duration(wait_s),
+    )
     return CodeStarted(result="too-many", says=says, number=shown(number), stream=stream, wait_s=wait_s)
 
 
 _OVER: Final = {
-    TriedAs.USED: "was used",
-    TriedAs.LOCKED: "was tried wrongly too often",
-    TriedAs.REPLACED: "was replaced by a newer one",
-    TriedAs.EXPIRED: "has expired",
+    TriedAs.USED: N_("was used"),
+    TriedAs.LOCKED: N_("was tried wrongly too often"),
+    TriedAs.REPLACED: N_("was replaced by a newer one"),
+    TriedAs.EXPIRED: N_("has expired"),
 }
 
 
@@ -248,13 +258,15 @@ def _checked(result: TriedAs, number: int, stream: str, code: Code | None) -> Co
     left = 0 if code is None or code.refused(now_ms()) else code.tries_left
     match result:
         case TriedAs.YES:
-            says = "yes"
+            says = _("yes")
         case TriedAs.WRONG:
-            says = f"no: that is not the code; {counted(left, 'try', 'tries')} left"
+            says = _("no: that is not the code; {count} left", count=counted(left, "try", "tries"))
         case TriedAs.NONE:
-            says = f"no: {shown(number)} has no code" + (f' of stream "{stream}"' if stream else "")
+            says = _("no: {number} has no code", number=shown(number)) + (
+                _(' of stream "{stream}"', stream=stream) if stream else ""
+            )
         case _:
-            says = f"no: the code {_OVER[result]}"
+            says = _("no: the code {over}", over=_(_OVER[result]))
     return CodeChecked(
         yes=result is TriedAs.YES, result=result.value, says=says, number=shown(number), stream=stream, tries_left=left
     )

@@ -20,6 +20,7 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.drafts import Draft
 from dispatcher.core.numbers import REASONS, normalise
 from dispatcher.errors import Conflict, UserError
+from dispatcher.i18n import ENGLISH, language_is
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
 from dispatcher.service.campaigns.drafts import find_draft_in, show_draft
@@ -92,9 +93,9 @@ async def draft(
     `even_if_short`: it starts although a balance is too low. `ask_balance`: its plan is that of `plan_draft`.
     Raises UserError (InputError, TextError, ConfigError; also if the campaign is launched or cancelled), LogError.
     """
-    with closing(
-        await prepare(session, request, ask_balance=ask_balance, progress=progress, start_ms=start_ms)
-    ) as prepared:
+    with language_is(ENGLISH):  # the plan is kept on the log
+        prepared = await prepare(session, request, ask_balance=ask_balance, progress=progress, start_ms=start_ms)
+    with closing(prepared):
         plan = prepared.plan
         check_hidden_rows(plan.hidden_rows, request.hidden_rows, plan.source, "texted")
         return await draft_prepared(

@@ -11,7 +11,7 @@ import click
 
 from dispatcher.config.places import load_places
 from dispatcher.errors import UserError
-from dispatcher.i18n import _
+from dispatcher.i18n import ENGLISH, _, language_is
 from dispatcher.terminal.options import config_option, json_option, print_json
 from dispatcher.terminal.questions import confirm
 from dispatcher.terminal.times import coming_ms
@@ -206,7 +206,8 @@ async def _prepare(config: str | None, request: LaunchRequest, start_ms: int, pr
     from producers.launch.prepare import prepare
 
     async with open_session(config) as session:
-        return await prepare(session, request, create=False, progress=progress, start_ms=start_ms)
+        with language_is(ENGLISH):  # the plan is kept on the log
+            return await prepare(session, request, create=False, progress=progress, start_ms=start_ms)
 
 
 async def _write(

@@ -10,9 +10,11 @@ from dispatcher.config.routes import Route
 from dispatcher.core.carriers import CARRIER_WORDS, Carrier
 from dispatcher.core.results.delivery import Delivery, outdone
 from dispatcher.errors import ConfigError, LogError, StoreError
+from dispatcher.i18n import _
 from dispatcher.log.opening import log_is_there
 from dispatcher.service.reports.delivery import report_delivery
 from dispatcher.service.session import Session
+from dispatcher.words import carrier as carrier_name
 
 WITHIN_MS: Final = 7 * 86_400_000
 
@@ -25,7 +27,13 @@ async def route_now(session: Session, route: Route | None) -> tuple[Route | None
     try:
         found = await report_delivery(session, since_ms=until_ms - WITHIN_MS, until_ms=until_ms)
     except (ConfigError, LogError, StoreError) as error:
-        return route, [f'route "{route.name}" shares by its weights: the delivery rates are not known ({error})']
+        return route, [
+            _(
+                'route "{name}" shares by its weights: the delivery rates are not known ({error})',
+                name=route.name,
+                error=error,
+            )
+        ]
     return preferred(route, found.rows)
 
 
@@ -42,7 +50,15 @@ def preferred(route: Route, rows: Sequence[Delivery]) -> tuple[Route, list[str]]
         for account in sorted(worse[carrier]):
             if best is not None:
                 notes.append(
-                    f'account "{account}" gets {route.explore_percent} % of its share of {carrier.title}: it delivers '
-                    f'{mine[account].rate:.1%} there, "{best.account}" {best.rate:.1%} (dispatcher report delivery)'
+                    _(
+                        'account "{account}" gets {explore_percent} % of its share of {title}: it delivers '
+                        '{rate:.1%} there, "{other}" {other_rate:.1%} (dispatcher report delivery)',
+                        account=account,
+                        explore_percent=route.explore_percent,
+                        title=carrier_name(word),
+                        rate=mine[account].rate,
+                        other=best.account,
+                        other_rate=best.rate,
+                    )
                 )
     return route.with_less_for(worse), notes

@@ -10,7 +10,9 @@ import msgspec
 from dispatcher.config.routes import Route
 from dispatcher.core.carriers import Carrier
 from dispatcher.errors import UserError
+from dispatcher.i18n import _
 from dispatcher.vendors.seam.vendor import Vendor
+from dispatcher.words import carrier as carrier_name
 from producers.launch.route_split import Slice
 
 
@@ -71,14 +73,20 @@ def failover_notes(route: Route | None) -> list[str]:
     """What the plan says of it: a sentence for each rule."""
     if route is None or not route.failover_after_s:
         return []
-    back = "they return when it sends again" if route.fail_back else "they stay there"
+    back = _("they return when it sends again") if route.fail_back else _("they stay there")
     notes = []
     for rule, order in enumerate(route.orders):
-        carriers = ", ".join(carrier.word for carrier in Carrier if route.rule_of[carrier] == rule)
-        steps = ", then ".join(" and ".join(step) for step in order)
+        carriers = ", ".join(carrier_name(carrier.word) for carrier in Carrier if route.rule_of[carrier] == rule)
+        steps = _(", then ").join(_(" and ").join(step) for step in order)
         if sum(map(len, order)) > 1:
             notes.append(
-                f"failover of {carriers}: {steps}. Whoever waits at an account that sends nothing for "
-                f"{route.failover_after_s:,} s moves to the next one that does; {back}"
+                _(
+                    "failover of {carriers}: {steps}. Whoever waits at an account that sends nothing for "
+                    "{failover_after_s:,} s moves to the next one that does; {back}",
+                    carriers=carriers,
+                    steps=steps,
+                    failover_after_s=route.failover_after_s,
+                    back=back,
+                )
             )
     return notes

@@ -20,7 +20,9 @@ from dispatcher.core.campaigns import Campaigns
 from dispatcher.core.caps import Cap, counted, day_of
 from dispatcher.core.numbers import Numbers
 from dispatcher.core.suppression import ascending_once, keys
+from dispatcher.i18n import _
 from dispatcher.log.port import Log
+from dispatcher.words import word
 from producers.lists.dedupe import Rows
 from schemas.records import CampaignClass, Follows
 
@@ -113,9 +115,15 @@ class FrequencyCap:
 
     def notes(self) -> list[str]:
         """What the plan says of the cap."""
-        what = f"a number gets at most {self.cap.count} {self.campaign_class} campaigns per {self.cap.days} days"
-        return [f"frequency cap: {what} ([caps])"] + [
-            f"frequency cap: {campaign} cannot be counted: {why}" for campaign, why in self.lost.items()
+        what = _(
+            "a number gets at most {count} {campaign_class} campaigns per {days} days",
+            count=self.cap.count,
+            campaign_class=word(self.campaign_class),
+            days=self.cap.days,
+        )
+        return [_("frequency cap: {what} ([caps])", what=what)] + [
+            _("frequency cap: {campaign} cannot be counted: {why}", campaign=campaign, why=why)
+            for campaign, why in self.lost.items()
         ]
 
     def _over(self, recipients: Rows) -> Numbers | NumberSet:

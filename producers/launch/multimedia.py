@@ -16,6 +16,7 @@ import msgspec
 from dispatcher.core.lane.answers.verdict import Kind, Verdict
 from dispatcher.drivers.http.driver import HttpDriver
 from dispatcher.errors import DispatcherError, InputError, TextError, UserError
+from dispatcher.i18n import _, plural
 from dispatcher.vendors.seam.vendor import HttpVendor, Vendor
 
 BYTES_ADVISED: Final = 50 * 1024
@@ -40,11 +41,21 @@ class Frames(msgspec.Struct, frozen=True):
 
     def notes(self) -> list[str]:
         """Warnings for the launcher."""
-        count = len(self.files)
-        said = f"multimedia message of {count} file{'' if count == 1 else 's'}, {self.bytes:,} bytes"
+        said = plural(
+            "multimedia message of {n} file, {bytes:,} bytes",
+            "multimedia message of {n} files, {bytes:,} bytes",
+            len(self.files),
+            bytes=self.bytes,
+        )
         if self.bytes <= BYTES_ADVISED:
-            return [f"{said}: uploaded to the vendor when the campaign is launched"]
-        return [f"{said}: phones may refuse more than {BYTES_ADVISED:,}; uploaded when the campaign is launched"]
+            return [_("{said}: uploaded to the vendor when the campaign is launched", said=said)]
+        return [
+            _(
+                "{said}: phones may refuse more than {bytes_advised:,}; uploaded when the campaign is launched",
+                said=said,
+                bytes_advised=BYTES_ADVISED,
+            )
+        ]
 
 
 def read_frames(folder: str | PathLike[str]) -> Frames:

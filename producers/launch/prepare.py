@@ -29,6 +29,7 @@ from dispatcher.core.money.amounts import yuan
 from dispatcher.core.numbers import ADVICE, Numbers, is_abroad
 from dispatcher.core.waves.plan import Group
 from dispatcher.errors import ConfigError, InputError, LogError, StoreError, UserError
+from dispatcher.i18n import _
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.opening import log_is_there, read_url
 from dispatcher.log.port import Log
@@ -41,6 +42,7 @@ from dispatcher.store.views import CampaignView
 from dispatcher.suppression.list import SuppressionList
 from dispatcher.vendors.seam.vendor import Vendor
 from dispatcher.wording import SHANGHAI, counted
+from dispatcher.words import word
 from producers.launch.by_delivery import route_now
 from producers.launch.definition import Definition, define
 from producers.launch.failover import failover_notes, moved_parts, moves_of
@@ -341,10 +343,15 @@ def _retry_notes(definition: Definition) -> list[str]:
     """What the plan says of automatic retries."""
     if definition.retry is None:
         return []
-    times, classes = counted(definition.retry.times, "time"), " or ".join(definition.retry.classes)
+    times, classes = counted(definition.retry.times, "time"), _(" or ").join(map(word, definition.retry.classes))
     return [
-        f"retries: who fails with a code of the class {classes} is texted again by itself, {times} at most, within "
-        f"{definition.retry.within_ms // 60_000:,} min of the beginning; each text costs again"
+        _(
+            "retries: who fails with a code of the class {classes} is texted again by itself, {times} at most, "
+            "within {minutes:,} min of the beginning; each text costs again",
+            classes=classes,
+            times=times,
+            minutes=definition.retry.within_ms // 60_000,
+        )
     ]
 
 
@@ -365,7 +372,7 @@ async def _count(session: Session, frequency: FrequencyCap) -> str:
     except ConfigError:  # no log yet: nothing was launched
         pass
     except LogError as error:
-        return f"the frequency cap is not in this plan: {error}; a launch will judge it"
+        return _("the frequency cap is not in this plan: {error}; a launch will judge it", error=error)
     return ""
 
 
@@ -552,13 +559,17 @@ async def _suppression(session: Session, campaign: str | None) -> tuple[Suppress
     try:
         log = await session.log()
         if campaign is not None and (await read_campaigns(log)).launched(campaign) is not None:
-            note = f"{campaign} was launched before: this plan does not count the suppression list"
+            note = _("{campaign} was launched before: this plan does not count the suppression list", campaign=campaign)
             return suppression, [note], True
         await suppression.read_on(log)
     except ConfigError:
         return suppression, [], False
     except LogError as error:
-        return suppression, [f"the suppression list is not in this plan: {error}; a launch will read it"], False
+        return (
+            suppression,
+            [_("the suppression list is not in this plan: {error}; a launch will read it", error=error)],
+            False,
+        )
     return suppression, [], False
 
 
@@ -567,7 +578,7 @@ async def _ported(session: Session) -> tuple[Overrides, list[str]]:
     try:
         return await ported_numbers(session), []
     except LogError:
-        return NO_OVERRIDES, ["ported numbers are counted at the carriers of their prefixes: the log is away"]
+        return NO_OVERRIDES, [_("ported numbers are counted at the carriers of their prefixes: the log is away")]
 
 
 def _route_split(
@@ -641,7 +652,11 @@ def _price_notes(definition: Definition, plan: Plan) -> list[str]:
     """What the plan says of prices that change while the campaign is sent."""
     ends_ms = plan.finish_at_ms or plan.alone_finish_at_ms
     return [
-        f"account {account}: its price changes on {each.since} while this is sent; the cost is that of the first day"
+        _(
+            "account {account}: its price changes on {since} while this is sent; the cost is that of the first day",
+            account=account,
+            since=each.since,
+        )
         for account, vendor in definition.accounts.items()
         for each in vendor.dated_prices[1:]
         if plan.starts_at_ms < each.from_ms < ends_ms

@@ -47,6 +47,7 @@ from dispatcher.terminal.output_file import (
 )
 from dispatcher.terminal.questions import confirm
 from dispatcher.wording import clock, counted
+from dispatcher.words import column_words, word
 from dispatcher.words import reason as reason_word
 from schemas.records import SuppressionSource
 
@@ -202,7 +203,7 @@ def import_command(
             )
         )
         return
-    where = f", {read.column}" if read.column else ""
+    where = f", {column_words(read.column)}" if read.column else ""
     header = _(", header on line {header_line:,}", header_line=read.header_line) if read.header_line else ""
     click.echo(
         _(
@@ -275,7 +276,7 @@ def list_numbers(number: str | None, limit: int, config: str | None, as_json: bo
     if found.entries:
         table = columns("number", "since", "by", "why", prose={"why"})
         for entry in found.entries:
-            cells = (entry.number, clock(entry.since_ms), f"{entry.by} ({entry.source})", entry.why)
+            cells = (entry.number, clock(entry.since_ms), f"{entry.by} ({word(entry.source)})", entry.why)
             table.add_row(*map(Text, cells))
         console().print(table)
     if key is None:

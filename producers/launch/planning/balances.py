@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from dispatcher.accounts.ask_book import BalanceBook, asked, why_unknown
 from dispatcher.core.lane.answers.verdict import Kind
 from dispatcher.errors import LogError
+from dispatcher.i18n import _
 from dispatcher.log.opening import log_is_there
 from dispatcher.service.session import Session
 from dispatcher.vendors.seam.vendor import Balance, HttpVendor, Vendor
@@ -33,12 +34,13 @@ async def ask_balances(
     """
     if not create and not log_is_there(session.config.log.url):
         return tuple(
-            replace(plan, balance_note="not asked: there is no log yet, and a plan alone makes none") for plan in plans
+            replace(plan, balance_note=_("not asked: there is no log yet, and a plan alone makes none"))
+            for plan in plans
         )
     try:
         log = await session.log(create=create)
     except LogError as error:
-        return tuple(replace(plan, balance_note=f"not asked: {error}") for plan in plans)
+        return tuple(replace(plan, balance_note=_("not asked: {error}", error=error)) for plan in plans)
     book = BalanceBook(log, accounts, f"{by} (campaign launch)")
     return tuple(await asyncio.gather(*(_planned(book, accounts[plan.account], plan) for plan in plans)))
 
@@ -62,12 +64,12 @@ async def _planned(book: BalanceBook, vendor: Vendor, plan: AccountPlan) -> Acco
         return replace(plan, balance_note=f"{type(error).__name__}: {error}"[:200])
     match found:
         case None:
-            return replace(plan, balance_note="this vendor has no balance query")
+            return replace(plan, balance_note=_("this vendor has no balance query"))
         case BalanceAsked(messages=None):
-            note = f"{found.says or 'not answered yet'}, asked {asked(found)}"
+            note = _("{says}, asked {asked}", says=found.says or _("not answered yet"), asked=asked(found))
             return replace(plan, balance_note=note, login_refused=found.kind == Kind.AUTH)
         case BalanceAsked():
-            return replace(plan, balance=found.messages, balance_note=f"asked {asked(found)}")
+            return replace(plan, balance=found.messages, balance_note=_("asked {asked}", asked=asked(found)))
         case Balance(messages=None):
             refused = found.verdict is not None and found.verdict.kind is Kind.AUTH
             return replace(plan, balance_note=why_unknown(vendor, found), login_refused=refused)

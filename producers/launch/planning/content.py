@@ -21,6 +21,7 @@ from dispatcher.content.judge import Audience, ContentFinding, Marks, Terms, jud
 from dispatcher.content.rules import Repeats, content_rules, forbidden_in_values
 from dispatcher.core.messages.template import Template
 from dispatcher.errors import StoreError, TextError
+from dispatcher.i18n import _
 from dispatcher.store.opening import open_reader
 from dispatcher.store.views import CampaignView
 from dispatcher.vendors.seam.vendor import Vendor
@@ -81,12 +82,19 @@ def equal_texts(config: Config, definition: Definition, recipients: Rows, views:
                         column += common & (column < np.iinfo(np.uint8).max)
                 if view.id != followed and np.count_nonzero(common) >= SHARE_MIN * count:
                     notes.append(
-                        f"THE SAME TEXT AGAIN: {np.count_nonzero(common):,} of {counted(count, 'recipient')} are in "
-                        f"{view.id}, which has this text and was launched at {clock(view.launched_ms)} by "
-                        f"{view.launched_by}"
+                        _(
+                            "THE SAME TEXT AGAIN: {many:,} of {count} are in {id}, which has this text and was "
+                            "launched "
+                            "at {time} by {person}",
+                            many=np.count_nonzero(common),
+                            count=counted(count, "recipient"),
+                            id=view.id,
+                            time=clock(view.launched_ms),
+                            person=view.launched_by,
+                        )
                     )
     except StoreError as error:
-        return EqualTexts((f"whether this repeats a campaign of the last day is not known: {error}",))
+        return EqualTexts((_("whether this repeats a campaign of the last day is not known: {error}", error=error),))
     return EqualTexts(tuple(notes), times)
 
 

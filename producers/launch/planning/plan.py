@@ -23,6 +23,7 @@ from dispatcher.core.messages.text import Split, parts, units
 from dispatcher.core.money.prices import CarrierCost, Column
 from dispatcher.core.schedule.holds import Schedule
 from dispatcher.core.schedule.hours import ALWAYS, END_OF_TIME_MS
+from dispatcher.i18n import _
 from dispatcher.service.campaigns.progress import AccountQueue, account_hours, recipients_left
 from dispatcher.vendors.seam.vendor import Vendor
 from producers.launch.route_split import AccountRate, Slice
@@ -353,7 +354,12 @@ def weighted(route: Mapping[str, Vendor], rules: Sequence[Mapping[str, int]]) ->
 def send_hours(route: Mapping[str, Vendor]) -> list[str]:
     """Notes about accounts that do not send around the clock."""
     return [
-        f'account "{name}" sends from {vendor.send_hours[0]}:00 to {vendor.send_hours[1]}:00 only (Asia/Shanghai)'
+        _(
+            'account "{name}" sends from {opens}:00 to {closes}:00 only (Asia/Shanghai)',
+            name=name,
+            opens=vendor.send_hours[0],
+            closes=vendor.send_hours[1],
+        )
         for name, vendor in route.items()
         if vendor.send_hours is not None
     ]

@@ -13,7 +13,7 @@ from dispatcher.core.waves.variants import label
 from dispatcher.i18n import ENGLISH, _, current_language, heading
 from dispatcher.terminal.language import cells
 from dispatcher.wording import clock, counted, duration, listed
-from dispatcher.words import SEVERITIES, carrier, carrier_words, reason, word
+from dispatcher.words import SEVERITIES, carrier, carrier_words, column_words, reason, word
 from producers.launch.planning.plan import AccountPlan, OneList, Plan, PlannedWaves
 
 WHOLE_CHARS_MAX: Final = 300
@@ -32,7 +32,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         yield from _list(each, f", {counted(each.rows, 'row')}" if plan.lists else "")
     yield _line(heading("rows"), f"{plan.rows:,}")
     yield _line(
-        heading("valid"),
+        word("valid"),
         _(
             "{recipients} in {batches}",
             recipients=counted(plan.recipients, "recipient"),
@@ -110,7 +110,7 @@ def _waves(planned: PlannedWaves) -> Iterator[str]:
 
 
 def _list(origin: OneList | Plan, rows: str) -> Iterator[str]:
-    where = ", ".join(part for part in (origin.column, origin.encoding) if part)
+    where = ", ".join(part for part in (column_words(origin.column), origin.encoding) if part)
     yield _line(heading("list"), origin.source + (f": {where}" if where else "") + rows)
     if origin.first_numbers:
         header = (
