@@ -15,6 +15,7 @@ from rich.table import Table
 NAMES: Final = {
     "chunks": "sending.chunks",
     "pacing": "sending.pacing",
+    "late": "sending.late",
     "log": "log",
     "launch": "launching.launch",
     "suppressed": "launching.suppressed",
