@@ -28,6 +28,7 @@ NAMES: Final = {
     "webhook_get": "receiving.webhook_get",
     "webhook_batches": "receiving.webhook_batches",
     "join": "receiving.join",
+    "streams": "receiving.streams",
     "api_messages": "receiving.api_messages",
     "api_upload": "receiving.api_upload",
     "ids_each": "sending.ids_each",

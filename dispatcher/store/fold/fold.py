@@ -295,8 +295,7 @@ class Fold:
 
     def named(self, chunk: JoinedChunk, vendor_id: str, ids: RecipientIds | None, place: int) -> None:
         if vendor_id:
-            self._tables.chunks.add_vendor_ids([(chunk.account, vendor_id, place, chunk.id)])
-            self.working.rename(chunk.account, vendor_id)
+            self.working.name(chunk, vendor_id, place)
             self._named.setdefault(chunk.account, []).append(vendor_id)
         if ids is not None:
             self._tables.chunks.save_recipient_ids(chunk.id, chunk.account, IdRow(place, ids))

@@ -50,6 +50,7 @@ class WorkingSet:
         self._pieces: dict[int, list[int]] = {}
         self._names_requests: set[str] = set()
         self._named: dict[str, dict[str, int]] = {}
+        self._new_names: list[tuple[str, str, int, int]] = []  # account, vendor id, place, chunk: not written yet
         self.names: list[tuple[JoinedChunk, ...]] = []
         self._keys: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = {}
         self._parts: dict[tuple[int, int], Parts] = {}
@@ -145,11 +146,12 @@ class WorkingSet:
             self._keys.pop((chunk.id, row.place), None)
             self._parts.pop((chunk.id, row.place), None)
         if chunk.vendor_id:
+            self.save_names()
             named = self._tables.chunks.vendor_ids_of(chunk.account, chunk.id)
             rows = [(chunk.account, vendor_id, place, rest.id) for vendor_id, place in named]
             self._tables.chunks.add_vendor_ids(rows)
             for vendor_id, _ in named:
-                self.rename(chunk.account, vendor_id)
+                self._rename(chunk.account, vendor_id)
 
     def add_chunk(self, chunk: JoinedChunk) -> JoinedChunk:
         """A chunk that was made or loaded elsewhere; returns its one object."""
@@ -165,6 +167,7 @@ class WorkingSet:
 
     def save_chunks(self) -> None:
         """Write what changed."""
+        self.save_names()
         self._tables.chunks.save(self._changed.values())
         self._tables.chunks.save_reported(chunk for chunk in self._settled.values() if chunk.id not in self._changed)
         self._changed.clear()
@@ -174,6 +177,7 @@ class WorkingSet:
 
     def names_requests(self, account: str) -> bool:
         """Whether its vendor gave an id to any whole request (some give one to each recipient, and only that)."""
+        self.save_names()
         if account not in self._names_requests and self._tables.chunks.has_vendor_ids(account):
             self._names_requests.add(account)
         return account in self._names_requests
@@ -187,6 +191,7 @@ class WorkingSet:
 
     def named(self, account: str, vendor_ids: Sequence[str]) -> NDArray[np.intp]:
         """For each id, where in `names` its chunks are, first named first (usually one); -1 if the id is not known."""
+        self.save_names()
         held = self._named.setdefault(account, {})
         missing = {vendor_id for vendor_id in vendor_ids if vendor_id not in held}
         rows = self._tables.chunks.named(account, list(missing)) if missing else []
@@ -199,7 +204,18 @@ class WorkingSet:
             self.names.append(tuple(named.values()))
         return self.held(account, vendor_ids)
 
-    def rename(self, account: str, vendor_id: str) -> None:
+    def name(self, chunk: JoinedChunk, vendor_id: str, place: int) -> None:
+        """The record at this place gave the chunk this id; written with others, before any is looked up."""
+        self._new_names.append((chunk.account, vendor_id, place, chunk.id))
+        self._rename(chunk.account, vendor_id)
+
+    def save_names(self) -> None:
+        """Write the new ids of chunks."""
+        if self._new_names:
+            self._tables.chunks.add_vendor_ids(self._new_names)
+            self._new_names.clear()
+
+    def _rename(self, account: str, vendor_id: str) -> None:
         """A chunk just got this id: query the store again."""
         self._named.get(account, {}).pop(vendor_id, None)
 
