@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dispatcher.sentences import WordedError
+
 MICRO_YUAN: Final = 1_000_000
 AMOUNT_MAX: Final = 10**9 * MICRO_YUAN
 """No price, budget or top-up is larger."""
@@ -13,12 +15,18 @@ _WRITTEN: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,6}))?", re.ASCII)
 _DIGITS_SHOWN: Final = 4
 
 
+class AmountBroken(WordedError, ValueError):
+    """A text is no amount of money."""
+
+
 def micro_yuan(text: str) -> int:
-    """The amount in a text such as "0.045" or "500". Raises ValueError: it is none, or too large."""
+    """The amount in a text such as "0.045" or "500". Raises AmountBroken: it is none, or too large."""
     found = _WRITTEN.fullmatch(text.strip())
     amount = int(found[1]) * MICRO_YUAN + int((found[2] or "").ljust(6, "0")) if found else AMOUNT_MAX + 1
     if amount > AMOUNT_MAX:
-        raise ValueError(f'"{text}" is not an amount in CNY: write it like 0.045 or 500, at most 6 decimals')
+        raise AmountBroken(
+            '"{text}" is not an amount in CNY: write it like 0.045 or 500, at most 6 decimals', text=text
+        )
     return amount
 
 

@@ -253,6 +253,8 @@ async def change_when(visit: Visit) -> Answer:
         mistakes["start"] = said(error)
     if not form.has_list:
         return Redirect(f"/new-campaign/{form.form}/list", _("It has no list yet."), "warn")
+    if not form.text:
+        return Redirect(f"/new-campaign/{form.form}/text", _("It has no text yet."), "warn")
     if mistakes:
         return _when_page(visit, form, terms, mistakes, campaign)
     campaign = campaign or new_id(terms.get("name", ""), datetime.fromtimestamp(now_ms() / 1000))
