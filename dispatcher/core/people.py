@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from dispatcher.sentences import Sentence
 from schemas.records import AnyRecord, OneTimeLink, Person, SignedIn, Token
 
 Permission = Literal[
@@ -196,13 +197,16 @@ def unknown_scopes(words: Collection[str]) -> list[str]:
     return [word for word in words if word not in PERMISSIONS]
 
 
-def password_fault(password: str, name: str) -> str | None:
+def password_fault(password: str, name: str) -> Sentence | None:
     """Why this must not be the password of that person, as a sentence, or None."""
     if len(password) < PASSWORD_CHARS_MIN:
-        return f"a password needs at least {PASSWORD_CHARS_MIN} characters. Take a sentence, or let a manager make one."
+        return Sentence(
+            "a password needs at least {min} characters. Take a sentence, or let a manager make one.",
+            min=PASSWORD_CHARS_MIN,
+        )
     if len(password) > PASSWORD_CHARS_MAX:
-        return f"a password has at most {PASSWORD_CHARS_MAX:,} characters."
+        return Sentence("a password has at most {max:,} characters.", max=PASSWORD_CHARS_MAX)
     plain = password.casefold()
     if plain in COMMON_PASSWORDS or len(set(plain)) < 4 or plain.strip("0123456789") == name.casefold():
-        return "this password is among the first that are tried. Take another one."
+        return Sentence("this password is among the first that are tried. Take another one.")
     return None

@@ -275,8 +275,14 @@ def no_campaign(campaign: str, there: Iterable[str]) -> UserError:
     """The error for an id that is not among those `there`."""
     names = list(there)
     shown = f"{', '.join(names[:NAMED_MAX])}{', …' if len(names) > NAMED_MAX else ''}"
-    advice = f"There are: {shown} (dispatcher campaign list)." if names else "Nothing was launched yet."
-    return NotFound('there is no campaign "{campaign}" on this log. {advice}', campaign=campaign, advice=advice)
+    if not names:
+        return NotFound('there is no campaign "{campaign}" on this log. Nothing was launched yet.', campaign=campaign)
+    return NotFound(
+        'there is no campaign "{campaign}" on this log.',
+        campaign=campaign,
+        shown=shown,
+        do="There are: {shown} (dispatcher campaign list).",
+    )
 
 
 def _forecast(session: Session, view: CampaignView, views: Iterable[CampaignView], kept: Hindrances) -> Forecast:
