@@ -189,7 +189,7 @@ def _account(name: str, vendor: Vendor) -> str:
         else _("{limit:,} {unit} per {per_s:g} s", limit=flow.limit, unit=_(UNITS[flow.unit]), per_s=flow.per_s)
     )
     return _(
-        "{name} ({tag}, {limit}, lane {lane_partition})",
+        "{name} ({tag}, {limit}, lane {lane})",
         name=name,
         tag=vendor.tag,
         limit=limit,
