@@ -130,7 +130,7 @@ def test_a_new_campaign_is_asked_for_step_by_step(guarded: Served, olga: Asking)
 
 def test_a_draft_that_awaits_approval_cannot_be_launched_from_its_page(guarded: Served, olga: Asking) -> None:
     page = olga.get("/campaigns/big")
-    assert "another person than its author (olga) must approve it" in page.body
+    assert "another person than olga must approve it first" in page.body
     assert re.search(r'<button disabled aria-describedby="unapproved">', page.body)
     refused = olga.send("/campaigns/big/launch")
     assert refused.status == 422
