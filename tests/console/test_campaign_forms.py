@@ -109,9 +109,7 @@ def test_a_new_campaign_is_asked_for_step_by_step(guarded: Served, olga: Asking)
         *(("retry_times", "3"), ("retry_within", "2 h"), ("defer", "1")),
     )
     page = olga.send(f"{form}/when", *answers[:-1], ("budget", "abc"))
-    assert alerts(page) == [
-        'The budget "abc" is not an amount in CNY. Write it like 0.045 or 500, with at most 6 decimals.'
-    ]
+    assert alerts(page) == ['The budget "abc" is not an amount in CNY: write it like 0.045 or 500, at most 6 decimals.']
     page = olga.send(f"{form}/when", *answers[:-3], ("retry_times", "99"), ("retry_within", "2 h"))
     assert len(alerts(page)) == 1
     assert 'name="retry_times" inputmode="numeric" value="99"' in page.body
