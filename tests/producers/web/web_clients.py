@@ -70,7 +70,7 @@ class SteppedLoop:
 
     def __init__(self, server: Any) -> None:
         self._server, self._loop = server, server._loop
-        self._now_s = self._loop.time()
+        self._now_s: float = self._loop.time()
         server._loop = self
 
     def time(self) -> float:
