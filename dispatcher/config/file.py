@@ -45,8 +45,8 @@ from schemas.records import CampaignClass
 
 ACCOUNT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
-Secrets = Literal["all", "none"] | Collection[str]
-"""The accounts whose secrets must be present, or "all" or "none"."""
+Secrets = Literal["all", "accounts", "none"] | Collection[str]
+"""The accounts whose secrets must be present, "accounts" for every one, "all" for other sections too, or "none"."""
 
 FromReports = Literal["blacklist", "no-such-number"]
 """A kind of report that may put its number on the suppression list."""
@@ -296,7 +296,7 @@ def parse(table: dict[str, Any], path: str, *, secrets: Secrets = "all") -> Conf
                 '{path}: [account.{name}]: a name is letters, digits, "_", "-" and ".".', path=path, name=name
             )
         accounts[name], missing = _account(name, fields, path, unset_tables)
-        if missing is not None and (secrets == "all" or (secrets != "none" and name in secrets)):
+        if missing is not None and (secrets in ("all", "accounts") or (secrets != "none" and name in secrets)):
             raise missing
         if missing is not None:
             unset[name] = str(missing)

@@ -279,7 +279,7 @@ def flow_words(vendor: Vendor) -> str | None:
 
 
 def _secrets(account: str | None) -> Secrets:
-    return "all" if account is None else [account]
+    return "accounts" if account is None else [account]
 
 
 def _chosen(config: Config, account: str | None) -> Mapping[str, Vendor]:

@@ -68,6 +68,7 @@ def test_a_missing_secret_stops_only_what_needs_it() -> None:
     with pytest.raises(ConfigError, match="NO_SUCH_SECRET is not set"):
         parse(table, "dispatcher.toml")
     config = parse(table, "dispatcher.toml", secrets="none")
+    assert parse(table, "dispatcher.toml", secrets="accounts").unset_callbacks == config.unset_callbacks
     assert config.callback("shop", ready=False).host == "shop.example"
     with pytest.raises(ConfigError, match="NO_SUCH_SECRET is not set"):
         config.callback("shop")

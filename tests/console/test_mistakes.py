@@ -43,6 +43,7 @@ MISTAKES = [
     Mistake(f"{FORM}/text", (("text", "{nobody}"),), "The list has no column {nobody}."),
     Mistake(f"{FORM}/when", (("weight", "1"),), "Choose at least one account", "mistake-route"),
     Mistake(f"{FORM}/when", (*WHEN, ("weight", "x")), "must be a whole number", "mistake-weight"),
+    Mistake(f"{FORM}/when", (("route", ACCOUNT), ("weight", "0")), "must be a whole number", "mistake-weight"),
     Mistake(f"{FORM}/when", (*WHEN, ("budget", "x")), "is not an amount", "mistake-budget"),
     Mistake(f"{FORM}/when", (*WHEN, ("from", "25:00")), "25:00", "mistake-between"),
     Mistake(f"{FORM}/when", (*WHEN, ("id", "a b")), "1 to 64", "mistake-id"),

@@ -352,8 +352,13 @@ def _aside(page: RejectPage, at: int, words: list[str], unmasked: bool) -> Aside
 
 
 def masked_value(text: str) -> str:
-    """What a cell of a list holds, with the middle of its digits replaced: it may be a number with a mistake."""
+    """What a cell of a list holds, with the middle of its digits replaced if it may be a number with a mistake.
+
+    Fewer digits than a telephone has are an amount, a room, a code of one's own, and stay.
+    """
     digits = [at for at, character in enumerate(text) if character.isdigit()]
     first, last = _KEPT_DIGITS
+    if len(digits) < first + last:
+        return text
     hidden = set(digits[first:-last] if len(digits) > first + last else digits[1:-1])
     return "".join("*" if at in hidden else character for at, character in enumerate(text))

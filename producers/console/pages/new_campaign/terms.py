@@ -49,7 +49,7 @@ def when_terms(terms: Mapping[str, Any], form: Fields) -> tuple[dict[str, Any], 
     if not route:
         mistakes["route"] = _("Choose at least one account, or a route.")
     weight = typed_count(form.get("weight", "1") or "1")
-    if weight is None:
+    if not weight:
         mistakes["weight"] = _("The weight must be a whole number, as 1 or 20.")
     between = ""
     if form.get("from") or form.get("to"):
