@@ -432,7 +432,7 @@ def test_operations_are_a_table_for_people(vendor: SpawnedSimulator) -> None:
     lines = run("operations").stdout.splitlines()
     assert lines[0].split() == ["operation", "asked", "by", "account", "what", "result", "says"]
     assert "recharge 7 of shop01" in lines[1]
-    assert "not-done" in lines[2]
+    assert "not done" in lines[2]
     assert "not enough money" in lines[2]
 
 
