@@ -215,7 +215,7 @@ QUESTIONS: Final = {
             *("--at", "tomorrow 09:00"),
         ),
         with_list,
-        (Question("producers/drafts/command.py:_plan_and_draft#0", "Schedule may to 1 recipients for", "y", "n"),),
+        (Question("producers/drafts/command.py:_plan_and_draft#0", "Schedule may to 1 recipient for", "y", "n"),),
     ),
     "test": Dialogue(
         ("campaign", "test", "may", "--to", NUMBER),
