@@ -103,11 +103,11 @@ class Sentence:
         return cls(said.get("text", ""), **words, **values)
 
 
-def joined(sentences: Iterable[Sentence]) -> Sentence | str:
-    """The sentences, or parts of one, with commas between; "" for none."""
+def joined(sentences: Iterable[Sentence | str], between: str = N_("{parts}, {part}")) -> Sentence | str:
+    """The sentences, or parts of one, with commas or what is `between`; "" for none."""
     found: Sentence | str = ""
     for each in sentences:
-        found = Sentence("{parts}, {part}", parts=found, part=each) if found else each
+        found = Sentence(between, parts=found, part=each) if found else each
     return found
 
 

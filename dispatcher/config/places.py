@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from dispatcher.config.mistakes import check_values, converted
 from dispatcher.config.small_files import read_small, read_toml
 from dispatcher.errors import ConfigError
+from dispatcher.sentences import Sentence
 from dispatcher.wording import SHANGHAI, show_times_in
 
 DEFAULT_PATH: Final = "dispatcher.toml"
@@ -134,18 +135,24 @@ def read_file(path: str | os.PathLike[str] | None = None) -> tuple[dict[str, Any
     return read_toml(file), str(file)
 
 
-def _not_there(file: Path, *, given: bool) -> str:
+def _not_there(file: Path, *, given: bool) -> Sentence:
     if given:
-        return f"{file}: no such file. Correct --config, or begin one: dispatcher init {file}"
+        return Sentence("{file}: no such file. Correct --config, or begin one: dispatcher init {file}", file=file)
     if os.environ.get("DISPATCHER_CONFIG"):
-        return f"{file}: no such file, but $DISPATCHER_CONFIG names it. Correct that, or give --config."
+        return Sentence(
+            "{file}: no such file, but $DISPATCHER_CONFIG names it. Correct that, or give --config.", file=file
+        )
     try:
         here = Path.cwd()
     except FileNotFoundError:
-        return "the current folder was deleted. Go to the folder of the configuration, or name it with --config."
-    return (
-        f"there is no {file} in {here}. Go to the folder where it is, name it with --config, or begin one: "
-        "dispatcher init"
+        return Sentence(
+            "the current folder was deleted. Go to the folder of the configuration, or name it with --config."
+        )
+    return Sentence(
+        "there is no {file} in {here}. Go to the folder where it is, name it with --config, or begin one: "
+        "dispatcher init",
+        file=file,
+        here=here,
     )
 
 

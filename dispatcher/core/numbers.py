@@ -17,22 +17,23 @@ from numpy.typing import NDArray
 
 from dispatcher.core.invisible import NOTHING, WIDE_BLANKS
 from dispatcher.core.wire_number import DOMESTIC_DIGITS, DOMESTIC_END, DOMESTIC_MIN, OTHER
+from dispatcher.sentences import N_
 
 Numbers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
 REASONS: Final = (
     "",
-    "empty",
-    "scientific notation",
-    "no number",
-    "too short",
-    "too long",
-    "not a mobile number",
-    "international",
-    "ambiguous international number",
-    "several numbers in one cell",
-    "other text beside the number",
+    N_("empty"),
+    N_("scientific notation"),
+    N_("no number"),
+    N_("too short"),
+    N_("too long"),
+    N_("not a mobile number"),
+    N_("international"),
+    N_("ambiguous international number"),
+    N_("several numbers in one cell"),
+    N_("other text beside the number"),
 )
 """Why `normalise` refuses a value, by reason code; code 0 means good."""
 

@@ -23,6 +23,7 @@ from dispatcher.errors import Conflict, UserError
 from dispatcher.i18n import ENGLISH, language_is
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.os_user import os_user
+from dispatcher.sentences import Sentence, joined
 from dispatcher.service.campaigns.drafts import find_draft_in, show_draft
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
@@ -262,8 +263,8 @@ def _places(drafted: Drafted) -> DraftPlaces:
 def _check_approved(found: Draft, above: int | None) -> None:
     drafted = found.drafted
     if found.lacks_approval(above):
-        changed = found.changed_since_approval()
-        void = f" Its approval is void: {', '.join(changed)} changed since." if changed else ""
+        changed = joined(map(Sentence, found.changed_since_approval()))
+        void = Sentence(" Its approval is void: {changed} changed since.", changed=changed) if changed else ""
         raise Conflict(
             "{campaign} has {recipients:,} recipients; above {above:,} another person "
             "than its author ({by}) must approve it ([approval] above).{void}",

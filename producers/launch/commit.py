@@ -26,6 +26,7 @@ from dispatcher.errors import DispatcherError, LogDamaged, LogError, LogTimeout,
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry, Log
 from dispatcher.log.records import record_of
+from dispatcher.sentences import N_, Sentence, joined
 from dispatcher.suppression.list import snapshot_if_due
 from dispatcher.vendors.seam.vendor import Vendor, options_for
 from producers.launch.definition import Definition
@@ -432,28 +433,38 @@ def _result(prepared: PreparedLaunch, *, already: bool) -> LaunchResult:
     return LaunchResult(**prepared.plan.fields(), already_launched=already, plan=prepared.plan)
 
 
-def _differences(prepared: PreparedLaunch, earlier: Launched) -> str:
+def _differences(prepared: PreparedLaunch, earlier: Launched) -> Sentence | str:
     """The differences of an earlier launch with the same id, in words."""
     definition, plan = prepared.definition, prepared.plan
     differing = [
-        ("another text", definition.kind != "mms" and earlier.text != definition.text),
-        ("another kind of message", earlier.kind != definition.kind),
-        ("another route", {leg.account for leg in earlier.legs} != set(definition.accounts)),
-        ("another policy for unknown results", earlier.unknown != definition.unknown),
-        ("another part of a campaign", earlier.follows != definition.follows),
-        ("other texts to compare", earlier.texts != definition.steps.texts),
-        ("other waves", len(earlier.waves) != (len(definition.steps.shares) + 1 if definition.steps.several else 0)),
-        ("another class", (earlier.campaign_class or "marketing") != definition.terms.campaign_class),
+        (Sentence("another text"), definition.kind != "mms" and earlier.text != definition.text),
+        (Sentence("another kind of message"), earlier.kind != definition.kind),
+        (Sentence("another route"), {leg.account for leg in earlier.legs} != set(definition.accounts)),
+        (Sentence("another policy for unknown results"), earlier.unknown != definition.unknown),
+        (Sentence("another part of a campaign"), earlier.follows != definition.follows),
+        (Sentence("other texts to compare"), earlier.texts != definition.steps.texts),
         (
-            "other sending hours",
+            Sentence("other waves"),
+            len(earlier.waves) != (len(definition.steps.shares) + 1 if definition.steps.several else 0),
+        ),
+        (Sentence("another class"), (earlier.campaign_class or "marketing") != definition.terms.campaign_class),
+        (
+            Sentence("other sending hours"),
             both(recorded(earlier.hours_within), definition.terms.asked) != recorded(earlier.hours),
         ),
-        ("other terms at closing time", earlier.at_closing != definition.terms.at_closing),
-        ("another budget", earlier.budget != definition.budget),
-        ("other retries", earlier.retry != definition.retry),
-        ("other options", earlier.options != definition.options),
-        (f"{earlier.recipients:,} recipients instead of {plan.recipients:,}", earlier.recipients != plan.recipients),
+        (Sentence("other terms at closing time"), earlier.at_closing != definition.terms.at_closing),
+        (Sentence("another budget"), earlier.budget != definition.budget),
+        (Sentence("other retries"), earlier.retry != definition.retry),
+        (Sentence("other options"), earlier.options != definition.options),
+        (
+            Sentence(
+                "{recipients:,} recipients instead of {planned:,}",
+                recipients=earlier.recipients,
+                planned=plan.recipients,
+            ),
+            earlier.recipients != plan.recipients,
+        ),
     ]
-    return " and ".join(what for what, differs in differing if differs) or (
-        "other numbers or values" if earlier.variables else "other numbers"
+    return joined((what for what, differs in differing if differs), N_("{parts} and {part}")) or (
+        Sentence("other numbers or values") if earlier.variables else Sentence("other numbers")
     )

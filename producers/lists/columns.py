@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dispatcher.errors import InputError
+from dispatcher.sentences import Sentence
 from producers.lists.phone_column import folded, without_notes
 
 HiddenRows = Literal["skip", "include"]
@@ -124,17 +125,29 @@ def _find_column(name: str, headers: Sequence[str], label: str) -> int:
     raise InputError(_unknown(name, headers, label))
 
 
-def _unknown(name: str, headers: Sequence[str], label: str) -> str:
-    braces = f"Write {{{{{name}}}}} to send the braces as they are"
+def _unknown(name: str, headers: Sequence[str], label: str) -> Sentence:
+    placeholder = f"{{{name}}}"
+    braces = Sentence("Write {doubled} to send the braces as they are", doubled=f"{{{placeholder}}}")
     if not headers:
-        return f"the text has the placeholder {{{name}}}, but {label} has no columns. {braces}."
+        return Sentence(
+            "the text has the placeholder {placeholder}, but {label} has no columns. {braces}.",
+            placeholder=placeholder,
+            label=label,
+            braces=braces,
+        )
     known = [header for header in headers if header]
-    shown = ", ".join(f'"{header[:30]}"' for header in known[:20]) or "they have no names, the first is {1}"
+    shown = ", ".join(f'"{header[:30]}"' for header in known[:20])
     close = difflib.get_close_matches(name, known, n=1)
-    meant = f"Did you mean {{{close[0]}}}? " if close else ""
-    return (
-        f'the text has the placeholder {{{name}}}, but {label} has no column "{name}" (its columns: {shown}). '
-        f"{meant}{braces}."
+    meant = Sentence("Did you mean {close}? ", close=f"{{{close[0]}}}") if close else ""
+    return Sentence(
+        'the text has the placeholder {placeholder}, but {label} has no column "{name}" (its columns: {shown}). '
+        "{meant}{braces}.",
+        placeholder=placeholder,
+        label=label,
+        name=name,
+        shown=shown or Sentence("they have no names, the first is {1}"),
+        meant=meant,
+        braces=braces,
     )
 
 

@@ -20,6 +20,7 @@ from dispatcher.core.numbers import ADVICE, REASONS, normalise
 from dispatcher.core.wire_number import to_wire
 from dispatcher.errors import EmptyInput, InputError
 from dispatcher.masking import masked_number
+from dispatcher.sentences import N_, Sentence, joined
 from dispatcher.wording import counted
 
 DELIMITERS: Final = ",;\t|"
@@ -368,7 +369,7 @@ class _Sample:
                 "{label}: {name} names the phone numbers, but the column is hidden in "
                 "the sheet. Show it there, or say which column is meant.",
                 label=self._label,
-                name=self._name(unseen[0].index, at),
+                name=self._named_column(unseen[0].index, at),
                 about="--column",
                 do="Name it with {about}.",
             )
@@ -410,9 +411,9 @@ class _Sample:
     def _by_content(self, at: int | None) -> int:
         likely = [index for index in self._likely(at) if index not in self._hidden]
         if len(likely) > 1:
-            advice = "Say which with --column."
+            advice = Sentence("Say which with --column.")
             if at is None and len(likely) == len(self._columns) and self._header_for(likely[0]) is None:
-                advice = "Say which with --column, or put each number on a line of its own."
+                advice = Sentence("Say which with --column, or put each number on a line of its own.")
             raise InputError(
                 "{label}: columns {columns} all look like phone numbers. {advice}",
                 label=self._label,
@@ -425,14 +426,19 @@ class _Sample:
             return next(iter(self._columns))
         header = self._guessed_header()
         reasons = [
-            f"column {index + 1}{self._quoted(index, header)}: {_explained(reason)}"
+            Sentence(
+                "column {column}{quoted}: {why}",
+                column=index + 1,
+                quoted=self._quoted(index, header),
+                why=_explained(reason),
+            )
             for index in self._columns
             if (reason := self._usual_reason(index, header)) in _DAMAGED
         ]
-        why = f" {'; '.join(reasons)}." if reasons else ""
-        unseen = (
-            f" Columns {self._called(sorted(self._hidden))} are hidden." if self._hidden & self._columns.keys() else ""
-        )
+        why = Sentence(" {reasons}.", reasons=joined(reasons, N_("{parts}; {part}"))) if reasons else ""
+        unseen: Sentence | str = ""
+        if self._hidden & self._columns.keys():
+            unseen = Sentence(" Columns {columns} are hidden.", columns=self._called(sorted(self._hidden)))
         raise NoColumn(
             "{label}: no column looks like phone numbers (columns: {columns}).{why}{unseen}",
             label=self._label,
@@ -524,8 +530,13 @@ class _Sample:
         return PhoneColumn(index, self._name(index, at), at, samples, guessed=guessed, above=above)
 
     def _name(self, index: int, at: int | None) -> str:
+        return str(self._named_column(index, at))
+
+    def _named_column(self, index: int, at: int | None) -> Sentence:
         name = self._cell(index, at) if at is not None else ""
-        return f'"{name[:NAME_CHARS_MAX]}" (column {index + 1})' if name else f"column {index + 1}"
+        if not name:
+            return Sentence("column {column}", column=index + 1)
+        return Sentence('"{name}" (column {column})', name=name[:NAME_CHARS_MAX], column=index + 1)
 
     def _quoted(self, index: int, at: int | None) -> str:
         name = self._cell(index, at) if at is not None else ""
@@ -540,35 +551,52 @@ class _Sample:
         shown = [f'"{cell[:30]}"' for cell in first[: min(self._width, 20)]]
         return ", ".join(shown) + (", …" if self._width > 20 else "")
 
-    def _twice(self, alike: Sequence[int], at: int) -> str:
-        numbers = " or ".join(f"--column {index + 1}" for index in alike)
-        name = self._cell(alike[0], at)
-        return f'{self._label}: {len(alike)} columns are called "{name}". Say which by its number: {numbers}.'
-
-    def _refused(self, candidate: _Candidate, others: Sequence[int], at: int) -> str:
-        name = self._name(candidate.index, at)
-        what = f"none of its first {candidate.filled:,} values is a number ({_explained(candidate.reason)})"
-        if not candidate.filled:
-            what = "it is empty"
-        if candidate.reason == "scientific notation":
-            what = f"it was saved in scientific notation: {ADVICE[candidate.reason]}"
-        instead = (
-            f" Only if another column is meant ({self._called(others, at)}), say so with --column."
-            if others
-            else " Or name another column with --column."
+    def _twice(self, alike: Sequence[int], at: int) -> Sentence:
+        numbers = joined((f"--column {index + 1}" for index in alike), N_("{parts} or {part}"))
+        return Sentence(
+            '{label}: {count} columns are called "{name}". Say which by its number: {numbers}.',
+            label=self._label,
+            count=len(alike),
+            name=self._cell(alike[0], at),
+            numbers=numbers,
         )
-        return f"{self._label}: {name} names the phone numbers, but {what}.{instead}"
+
+    def _refused(self, candidate: _Candidate, others: Sequence[int], at: int) -> Sentence:
+        if candidate.reason == "scientific notation":
+            advice = Sentence(ADVICE[candidate.reason])
+            what = Sentence("it was saved in scientific notation: {advice}", advice=advice)
+        elif not candidate.filled:
+            what = Sentence("it is empty")
+        else:
+            what = Sentence(
+                "none of its first {filled:,} values is a number ({reason})",
+                filled=candidate.filled,
+                reason=_explained(candidate.reason),
+            )
+        instead = Sentence(" Or name another column with --column.")
+        if others:
+            columns = self._called(others, at)
+            instead = Sentence(" Only if another column is meant ({columns}), say so with --column.", columns=columns)
+        return Sentence(
+            "{label}: {name} names the phone numbers, but {what}.{instead}",
+            label=self._label,
+            name=self._named_column(candidate.index, at),
+            what=what,
+            instead=instead,
+        )
 
 
 _DAMAGED: Final = frozenset(REASONS) - {"", "empty", "no number", "too short"}
 """Reasons that speak of phone numbers that were damaged, not of other things."""
 
 
-_FIXED_LINE: Final = "a fixed line"
+_FIXED_LINE: Final = N_("a fixed line")
 
 
-def _explained(reason: str) -> str:
-    return f"{reason}: {ADVICE[reason]}" if reason in ADVICE else reason
+def _explained(reason: str) -> Sentence | str:
+    if reason not in ADVICE:
+        return Sentence(reason) if reason else ""
+    return Sentence("{reason}: {advice}", reason=Sentence(reason), advice=Sentence(ADVICE[reason]))
 
 
 def _one_line(cell: str) -> str:

@@ -21,9 +21,9 @@ from dispatcher.errors import Conflict, NotFound, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
+from dispatcher.sentences import Sentence
 from dispatcher.service.campaigns.cost import CampaignCost
 from dispatcher.service.session import Session
-from dispatcher.wording import counted
 from schemas.codec import encode
 from schemas.records import Approved, AtClosing, CampaignClass, Cancelled, Drafted, Scheduled
 from schemas.topics import CAMPAIGNS
@@ -142,7 +142,7 @@ def find_draft_in(known: Campaigns, campaign: str) -> FoundDraft:
         raise NotFound(
             'there is no draft "{campaign}" on this log. {value}.',
             campaign=campaign,
-            value=f"There are: {drafts}" if drafts else "Make one",
+            value=Sentence("There are: {drafts}", drafts=drafts) if drafts else Sentence("Make one"),
         )
     return FoundDraft(found, found.draft)
 
@@ -212,7 +212,7 @@ async def approve_campaign(session: Session, campaign: str, *, by: str = "") -> 
         raise Conflict(
             '"{campaign}" needs no approval: it has {counted}, and [approval] above {limit}.',
             campaign=campaign,
-            counted=counted(drafted.recipients, "recipient"),
+            counted=Sentence("{n:,} recipient", many="{n:,} recipients", n=drafted.recipients),
             limit=limit,
             do="To launch it: dispatcher campaign launch {campaign}",
         )

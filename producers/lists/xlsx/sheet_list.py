@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from dispatcher.errors import EmptyInput, InputError
+from dispatcher.sentences import N_, Sentence, joined
 from producers.lists.columns import Choice, Table, one_line
 from producers.lists.phone_column import NoColumn, PhoneColumn, find_column, header_notes, headers_of
 from producers.lists.xlsx.cells import COLUMNS_MAX, ROWS_MAX, Chunk, chunks_of, column_of, head_of
@@ -160,21 +161,33 @@ class SheetList:
                 about="--sheet",
                 do="Say which with {about}.",
             )
-        reasons = [f'sheet "{each.sheet.name}" holds {"" if each in lists else "no "}phone numbers' for each in found]
-        reasons += [f'sheet "{sheet.name}": {_reason(self.label, error)}' for sheet, error in refused]
+        reasons = [
+            Sentence('sheet "{sheet}" holds phone numbers', sheet=each.sheet.name)
+            if each in lists
+            else Sentence('sheet "{sheet}" holds no phone numbers', sheet=each.sheet.name)
+            for each in found
+        ]
+        reasons += [
+            Sentence('sheet "{sheet}": {reason}', sheet=sheet.name, reason=_reason(self.label, error))
+            for sheet, error in refused
+        ]
         return InputError(
             "{label}: {reasons}. {there}",
             label=self.label,
-            reasons="; ".join(reasons),
+            reasons=joined(reasons, N_("{parts}; {part}")),
             there=self._sheets_there_are(),
         )
 
-    def _sheets_there_are(self) -> str:
-        names = [
-            f'{at + 1} "{each.name}"{" (hidden)" if each.hidden else ""}' for at, each in enumerate(self._book.sheets)
+    def _sheets_there_are(self) -> Sentence:
+        shown = [
+            Sentence('{number} "{name}" (hidden)', number=at, name=each.name) if each.hidden else f'{at} "{each.name}"'
+            for at, each in enumerate(self._book.sheets[:20], 1)
         ]
-        more = ", …" if len(names) > 20 else ""
-        return f"Its sheets are: {', '.join(names[:20])}{more}. Say which with --sheet, by name or number."
+        return Sentence(
+            "Its sheets are: {names}{more}. Say which with --sheet, by name or number.",
+            names=joined(shown),
+            more=", …" if len(self._book.sheets) > 20 else "",
+        )
 
     def _wanted(self, wanted: str | int) -> Sheet:
         sheets = self._book.sheets

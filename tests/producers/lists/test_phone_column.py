@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dispatcher.errors import InputError
+from dispatcher.i18n import language_is
 from producers.lists.phone_column import DELIMITERS, NO_DELIMITER, find_column, headers_of, sniff_delimiter, split_rows
 
 A, B, C = "13800138000", "13900139000", "13700137000"
@@ -136,6 +137,21 @@ def test_the_delimiter_is_one_that_gives_the_column_that_is_asked_for():
     assert sniff_delimiter(divided) == ";"
     assert sniff_delimiter(divided, "phone") == ","
     assert sniff_delimiter(divided, "mobile") == sniff_delimiter(divided, 2) == ";"
+
+
+def test_every_part_of_what_is_wrong_is_in_the_language_of_the_reader_and_its_str_in_english():
+    rows = [["姓名", "手机号", "手机号"], ["Ann", A, B]]
+    damaged = [["姓名", "手机号"], ["Ann", "1.38E+10"], ["Bob", "1.39E+10"]]
+    with language_is("zh"):
+        with pytest.raises(InputError) as twice:
+            find_column(rows, None, label="list.csv")
+        with pytest.raises(InputError) as cut:
+            find_column(damaged, None, label="list.csv")
+        assert "columns are called" in str(twice.value)
+        assert "scientific notation" in str(cut.value)
+        assert twice.value.said() == "list.csv：有 2 列名为“手机号”。请用列号指明：--column 2 或 --column 3。"
+        assert cut.value.said().startswith("list.csv：“手机号”（第 2 列）按名称是手机号列，但保存时用了科学计数法：")
+        assert cut.value.said().endswith("或用 --column 指定其他列。")
 
 
 def test_rows_that_a_csv_reader_refuses_are_still_split():

@@ -24,12 +24,12 @@ from dispatcher.errors import Conflict, DispatcherError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
 from dispatcher.os_user import os_user
+from dispatcher.sentences import Sentence
 from dispatcher.service.campaigns.drafts import cancel_draft, find_draft
 from dispatcher.service.campaigns.views import not_launched, view_of
 from dispatcher.service.session import Session
 from dispatcher.store.opening import open_reader
 from dispatcher.store.views import CampaignView
-from dispatcher.wording import counted
 from schemas.codec import encode
 from schemas.records import Budgeted, Cancelled, Closed, Control, FailBack, Flowed, Launched, Weighed, control_key
 from schemas.topics import CAMPAIGNS
@@ -269,7 +269,7 @@ async def close_campaign(session: Session, campaign: str, *, by: str = "") -> Cl
         raise Conflict(
             'campaign "{campaign}" still has {counted} to send. Close it when all are sent, or cancel it first.',
             campaign=campaign,
-            counted=counted(left, "recipient"),
+            counted=Sentence("{n:,} recipient", many="{n:,} recipients", n=left),
             do="To cancel it: dispatcher campaign cancel {campaign}",
         )
     waited_for = view.counts.accepted
