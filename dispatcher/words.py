@@ -220,7 +220,12 @@ def word(text: str) -> str:
 
 def hold_words(hold: Hold, campaign: str) -> str:
     """Why this campaign is held, and what to type about it."""
-    return _(HOLDS[hold.why], campaign=campaign)
+    return "; ".join(_(HOLDS[why], campaign=campaign) for why in (hold.why, *hold.also))
+
+
+def hold_sentences(hold: Hold) -> str:
+    """Why a campaign is held, in whole sentences without commands."""
+    return " ".join(_(HOLD_MEANS[why]) for why in (hold.why, *hold.also))
 
 
 def equation_line(counts: Counts) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from dispatcher.core.campaigns import Campaign
 from dispatcher.core.results.equation import Counts, launched, status, total
-from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS, WAITS_FOR_TEXT, Hold
+from dispatcher.core.schedule.holds import WAITS_FOR_REPORTS, WAITS_FOR_TEXT, Hold, without_budget
 from dispatcher.core.schedule.hours import END_OF_TIME_MS
 from dispatcher.core.waves.state import WaveStanding
 from dispatcher.store.fold.tallies import Tally, summed
@@ -90,7 +90,8 @@ def campaign_view(now: CampaignNow, meaning: Meaning) -> CampaignView:
     counts = total((rejected, *accounts.values()))
     hold = None
     if not campaign.cancelled:
-        hold = campaign.held(now.now_ms) or _between_waves(waves, counts) or _held_by_budget(campaign, accounts)
+        hold = campaign.held(now.now_ms) or _between_waves(waves, counts)
+        hold = without_budget(hold) if _budget_is_spent(campaign, accounts) else hold
     vendors = {leg.account: leg.vendor for leg in record.legs}
     failures = tuple(
         Failure(
@@ -196,12 +197,12 @@ def _between_waves(waves: WaveStanding | None, counts: Counts) -> Hold | None:
     return WAITS_FOR_TEXT if waves.needs_text else WAITS_FOR_REPORTS
 
 
-def _held_by_budget(campaign: Campaign, accounts: Mapping[str, Counts]) -> Hold | None:
-    """The hold of a campaign of which every account with something queued lacks money."""
+def _budget_is_spent(campaign: Campaign, accounts: Mapping[str, Counts]) -> bool:
+    """Whether every account with something queued lacks money."""
     budget, waiting = campaign.budget, [account for account, counts in accounts.items() if counts.queued]
     if budget is None or not waiting:
-        return None
-    return Hold("budget") if budget.reserve < 0 or all(map(budget.lacks, waiting)) else None
+        return False
+    return budget.reserve < 0 or all(map(budget.lacks, waiting))
 
 
 def _account(rows: int, tally: Tally | None, late: int, cancelled: bool) -> Counts:

@@ -397,6 +397,13 @@ class StoreContract:
         view = driver.reader().campaign("c1", NOW_MS)
         assert view is not None
         assert (view.status, view.held) == ("held", Hold("budget"))
+        hours = daily(8, 20)
+        changed = HoursChanged(campaign="c1", hours=hours.spans, at_closing="continue", at_ms=1, by="me")
+        history.append("campaigns", 0, changed)
+        driver.all()
+        view = driver.reader().campaign("c1", hours.session(LAUNCHED_MS)[0] - 1)
+        assert view is not None
+        assert view.held == Hold("budget", also=("hours",))  # their opening ends nothing
         driver.close()
 
     def test_a_campaign_outside_its_hours_is_held_until_it_is_resumed(self, place: StorePlace):

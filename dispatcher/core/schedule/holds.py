@@ -34,10 +34,14 @@ BY_RESULTS: Final = frozenset[HoldWhy](("wave", "text", "budget"))
 
 
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why nothing of a campaign is sent now. `until_ms` 0: until a person, a report or another fact ends it."""
+    """Why nothing of a campaign is sent now. `until_ms` 0: until a person, a report or another fact ends it.
+
+    `also`: what else keeps it from sending, so that it is held still when `why` has ended.
+    """
 
     why: HoldWhy
     until_ms: int = 0
+    also: tuple[HoldWhy, ...] = ()
 
 
 HALTED: Final = Hold("halted")
@@ -46,9 +50,16 @@ WAITS_FOR_REPORTS: Final = Hold("wave")
 WAITS_FOR_TEXT: Final = Hold("text")
 
 
+def without_budget(hold: Hold | None) -> Hold:
+    """What holds a campaign whose budget is spent and that this holds, too: an opening of its hours ends nothing."""
+    if hold is None or hold.why in ("budget", "over"):
+        return hold or Hold("budget")
+    return Hold("budget", also=(hold.why,))
+
+
 def hold_sentence(hold: Hold, campaign: str) -> str:
     """Why this campaign is held, and what a person can do about it."""
-    return HOLDS[hold.why].format(campaign=campaign)
+    return "; ".join(HOLDS[why].format(campaign=campaign) for why in (hold.why, *hold.also))
 
 
 def waits_for_a_person(hold: Hold | None) -> bool:

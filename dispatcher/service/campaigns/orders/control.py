@@ -19,7 +19,7 @@ from dispatcher.core.campaigns import WEIGHT_MAX, Campaign
 from dispatcher.core.launches.retries import continues
 from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.results.equation import Counts
-from dispatcher.core.schedule.holds import BY_RESULTS, Hold, waits_for_a_person
+from dispatcher.core.schedule.holds import BY_RESULTS, Hold, waits_for_a_person, without_budget
 from dispatcher.errors import Conflict, DispatcherError, UserError
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Entry
@@ -114,6 +114,12 @@ class Controllable(msgspec.Struct, frozen=True, kw_only=True):
     waits: Hold | None
     may_wait_at_gateway: bool
 
+    def with_results(self, held: Hold | None) -> Hold | None:
+        """What holds it after an order after which `held` does."""
+        if self.waits is not None and self.waits.why == "budget":
+            return without_budget(held)
+        return held or self.waits
+
 
 async def before_control(session: Session, campaign: str) -> Controllable:
     """What a person should know before deciding. Raises UserError for an unknown id, LogError."""
@@ -156,7 +162,7 @@ async def control_campaign(session: Session, campaign: str, action: Action, *, b
         await append(session, flowed)
         held = held and before.after(flowed).held(at_ms)
     if action == "resume":
-        held = held or known.waits
+        held = known.with_results(held)
     taken_back: tuple[TakenBack, ...] = ()
     if action == "cancel" and known.may_wait_at_gateway:
         from dispatcher.service.vendor_requests.take_back import take_back  # it reads the whole configuration

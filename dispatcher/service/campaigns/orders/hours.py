@@ -93,7 +93,7 @@ async def change_hours(
         at_closing=schedule.at_closing,
         changed=changed,
         ends_ms=None if schedule.ends_ms == END_OF_TIME_MS else schedule.ends_ms,
-        held=after.held(at_ms),
+        held=known.with_results(after.held(at_ms)),
         nothing_left=known.nothing_left,
         narrowed=narrowed,
     )

@@ -28,7 +28,7 @@ def possible_orders(shown: ShownCampaign) -> PossibleOrders:
     takes_messages = shown.stream is not None and shown.stream.takes_messages
     to_send = counts.queued + counts.in_flight
     unsent = (takes_messages or bool(to_send + counts.unknown)) and not shown.cancelled
-    waits_for_person = shown.held is not None and shown.held.why == "closing"
+    waits_for_person = shown.held is not None and "closing" in (shown.held.why, *shown.held.also)
     return PossibleOrders(
         pause=unsent and not shown.paused,
         resume=unsent and (shown.paused or waits_for_person),

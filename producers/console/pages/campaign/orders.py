@@ -20,7 +20,7 @@ from dispatcher.service.campaigns.orders.control import (
 from dispatcher.service.campaigns.orders.hours import change_hours
 from dispatcher.service.campaigns.orders.waves import decide_text, halt_wave, release_wave
 from dispatcher.service.streams import close_stream
-from dispatcher.words import HOLD_MEANS
+from dispatcher.words import hold_sentences
 from producers.console.pages.campaign.showing import campaign_page
 from producers.console.pages.orders import typed_count
 from producers.console.rendering.filters import minute, yuan
@@ -66,7 +66,7 @@ def _not_changed(done: ControlResult, otherwise: str) -> str:
 def _held(hold: Hold) -> str:
     if hold.until_ms:
         return _("It is outside its sending hours until {time}.").format(time=minute(hold.until_ms))
-    return _(HOLD_MEANS[hold.why])
+    return hold_sentences(hold)
 
 
 async def _weigh(visit: Visit, campaign: str, by: str) -> str:

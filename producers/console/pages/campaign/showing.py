@@ -12,7 +12,7 @@ from dispatcher.service.campaigns.timeline import campaign_timeline
 from dispatcher.service.campaigns.views import CampaignLook, CampaignWatch, ShownCampaign, show_campaign, view_of
 from dispatcher.service.reports.outcomes import OutcomesWanted, report_outcomes
 from dispatcher.service.reports.spend import campaign_spend
-from dispatcher.words import HOLD_MEANS, STATUS_MEANS, TERM_MEANS
+from dispatcher.words import STATUS_MEANS, TERM_MEANS, hold_sentences
 from producers.console.pages.campaign.plans import kept_plan
 from producers.console.rendering.bars import bar
 from producers.console.services import SHORT_RECIPIENTS_MAX
@@ -125,7 +125,7 @@ def live_values(look: CampaignLook) -> dict[str, Any]:
         "failures": sorted(view.failures, key=lambda failure: -failure.recipients)[:FAILURES_SHOWN],
         "failures_more": max(0, len(view.failures) - FAILURES_SHOWN),
         "status_means": STATUS_MEANS[view.status],
-        "hold_means": HOLD_MEANS[view.held.why] if view.status == "held" and view.held is not None else "",
+        "hold_means": hold_sentences(view.held) if view.status == "held" and view.held is not None else "",
     }
 
 
