@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from dispatcher.errors import ConfigError
+from dispatcher.sentences import N_, Sentence, joined
 
 T = TypeVar("T")
 
@@ -28,14 +29,19 @@ NUMBER_MAX: Final = 10**12
 """No number of a configuration is larger, in any unit."""
 
 _KINDS: Final = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a text in quotes",
-    "array": "a list in [ ]",
-    "object": "a table in { }",
+    "int": N_("a whole number"),
+    "float": N_("a number"),
+    "bool": N_("true or false"),
+    "str": N_("a text in quotes"),
+    "array": N_("a list in [ ]"),
+    "object": N_("a table in { }"),
 }
-_BOUNDS: Final = {">=": "{} or more", ">": "above {}", "<=": "{} or less", "<": "below {}"}
+_BOUNDS: Final = {
+    ">=": N_("{bound} or more"),
+    ">": N_("above {bound}"),
+    "<=": N_("{bound} or less"),
+    "<": N_("below {bound}"),
+}
 
 
 def converted(value: Any, kind: type[T], where: str, dec_hook: Callable[[type, Any], Any] | None = None) -> T:
@@ -68,26 +74,39 @@ def suggestion(name: str, possible: Collection[str]) -> str:
     return f" ({words})" if words else ""
 
 
-def plain(message: str, kind: type) -> str:
+def plain(message: str, kind: type) -> Sentence | str:
     """msgspec's message about a table that should be a `kind`, as a sentence without its end."""
     if missing := _MISSING.search(message):
-        return f"{_joined(missing[2], missing[1])} is missing"
+        return Sentence("{key} is missing", key=_joined(missing[2], missing[1]))
     if unknown := _UNKNOWN.search(message):
-        inside = f" in {unknown[2]}" if unknown[2] else ""
-        return f"there is no key {unknown[1]}{inside}{suggestion(unknown[1], _keys(_at(kind, unknown[2] or '')))}"
+        meant = suggestion(unknown[1], _keys(_at(kind, unknown[2] or "")))
+        if not unknown[2]:
+            return Sentence("there is no key {key}{meant}", key=unknown[1], meant=meant)
+        return Sentence("there is no key {key} in {table}{meant}", key=unknown[1], table=unknown[2], meant=meant)
     placed = _PLACED.fullmatch(message)
     said, where = (placed[1], placed[2].replace("[...]", ": each")) if placed else (message, "")
-    must = f"{where} must be".lstrip()
     if "enum value" in said and (choices := _choices(_at(kind, where))):
-        return f"{must} one of: {', '.join(choices)}"
+        return _must(where, Sentence("one of: {choices}", choices=", ".join(choices)))
     if types := _TYPES.fullmatch(said):
-        wanted = " or ".join(_KINDS.get(each, each) for each in types[1].split(" | ") if each != "null")
-        return f"{must} {wanted}, not {_KINDS.get(types[2], types[2])}"
+        wanted = joined(
+            (Sentence(_KINDS.get(each, each)) for each in types[1].split(" | ") if each != "null"),
+            N_("{parts} or {part}"),
+        )
+        given = Sentence(_KINDS.get(types[2], types[2]))
+        return _must(where, Sentence("{wanted}, not {given}", wanted=wanted, given=given))
     if bound := _BOUND.fullmatch(said):
-        return f"{must} {_BOUNDS[bound[1]].format(bound[2].removesuffix('.0'))}"
+        return _must(where, Sentence(_BOUNDS[bound[1]], bound=bound[2].removesuffix(".0")))
     if length := _LENGTH.fullmatch(said):
-        return f"{must} a list of {length[2]}{' or more' if length[1] else f', not of {length[3]}'}"
+        if length[1]:
+            return _must(where, Sentence("a list of {count} or more", count=length[2]))
+        return _must(where, Sentence("a list of {count}, not of {given}", count=length[2], given=length[3]))
     return f"{where}: {said[:1].lower()}{said[1:]}" if where else said
+
+
+def _must(where: str, what: Sentence) -> Sentence:
+    return (
+        Sentence("{where} must be {what}", where=where, what=what) if where else Sentence("must be {what}", what=what)
+    )
 
 
 def _joined(path: str | None, name: str) -> str:
