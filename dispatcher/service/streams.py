@@ -87,7 +87,7 @@ class StreamOpened(msgspec.Struct, frozen=True, kw_only=True):
     opened: bool
 
 
-class StreamMessage(msgspec.Struct, frozen=True, kw_only=True):
+class StreamMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One message. `key` says that two messages are the same: the second one is not sent.
 
     `text` or `values`, as its stream wants them. It is not sent after `expires_ms` (Unix milliseconds), or later than

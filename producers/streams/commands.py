@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -272,8 +271,7 @@ def _figures(view: CampaignPage) -> Iterator[str]:
 async def _send(config: str | None, stream: str, messages: Iterable[StreamMessage], *, as_json: bool) -> SendResult:
     counts: dict[AppendResult, int] = {"taken": 0, "already there": 0, "refused": 0}
     async with open_session(config) as session:
-        rest = iter(messages)
-        while group := list(islice(rest, AT_ONCE)):
+        for group in _groups(messages):
             for answer in await append_messages(session, stream, group):
                 counts[answer.result] += 1
                 if as_json:
@@ -288,6 +286,23 @@ async def _send(config: str | None, stream: str, messages: Iterable[StreamMessag
         refused=counts["refused"],
         paused=known is not None and known.paused,
     )
+
+
+def _groups(messages: Iterable[StreamMessage]) -> Iterator[list[StreamMessage]]:
+    """The messages in groups of an append; those before a line that is none come before its UserError."""
+    group: list[StreamMessage] = []
+    try:
+        for message in messages:
+            group.append(message)
+            if len(group) == AT_ONCE:
+                yield group
+                group = []
+    except UserError:
+        if group:
+            yield group
+        raise
+    if group:
+        yield group
 
 
 def _say(done: SendResult, stream: str) -> None:

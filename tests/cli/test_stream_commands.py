@@ -80,3 +80,14 @@ def test_a_mistake_is_one_sentence(place: Path, arguments: list[str], says: str)
     refused = run(*arguments, exit_code=2)
     assert says in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_the_lines_before_one_that_is_no_message_are_on_the_log(place: Path) -> None:
+    run(*OPEN)
+    good = {"number": "13800138001", "key": "b", "values": {"code": "1"}}
+    misspelt = {**good, "key": "c", "expire_after_s": 60}
+    (place / "some.ndjson").write_text("\n".join(json.dumps(line) for line in (good, misspelt)))
+    refused = run("stream", "send", "codes", "--file", "some.ndjson", exit_code=2)
+    assert "line 2 of some.ndjson is no message" in refused.stderr
+    assert "expire_after_s" in refused.stderr
+    assert "1 rows = 1 queued" in run("campaign", "show", "codes").stdout

@@ -164,7 +164,7 @@ async def test_the_plan_tells_the_order_and_when_recipients_move(tmp_path):
     async with open_session(configured(tmp_path, careful=CAREFUL | {"fail_back": True}), log=MemoryLog()) as session:
         plan = await plan_launch(session, LaunchRequest(numbers=NUMBERS, text=TEXT, route=["careful"]))
     [note] = [note for note in plan.notes if note.startswith("failover")]
-    assert note.startswith("failover of mobile: spring and summer, then winter. ")
+    assert note.startswith("failover of China Mobile: spring and summer, then winter. ")
     assert note.endswith("for 60 s moves to the next one that does; they return when it sends again")
 
 
