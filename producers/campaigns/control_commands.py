@@ -258,6 +258,8 @@ def budget_command(campaign: str, amount: str, config: str | None, as_json: bool
             before=yuan(done.was_micro_yuan),
         )
         click.echo(_('campaign "{campaign}" has a budget of {now}', campaign=campaign, now=now))
+        if done.stops:
+            click.echo(_("that much is spent already: sending stops now."))
 
 
 async def _budget(config: str | None, campaign: str, amount: str) -> BudgetResult:

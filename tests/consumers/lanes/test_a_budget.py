@@ -34,7 +34,8 @@ async def test_a_campaign_stops_at_the_part_that_its_budget_does_not_pay_and_goe
         assert shown.held is not None
         assert shown.held.why == "budget"
         assert it.gateway.sim.rows().height == 100, "each part once, and none beyond the budget"
-        await budget_campaign(it.session, "may", "6")
+        assert (await budget_campaign(it.session, "may", "3.99")).stops
+        assert not (await budget_campaign(it.session, "may", "6")).stops
         await it.until(sent(75))
         await budget_campaign(it.session, "may", "1000")
         counts = await it.until_settled()

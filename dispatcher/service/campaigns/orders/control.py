@@ -74,12 +74,16 @@ class WeighResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     nothing_left: Counts | None = None
 
 
-class BudgetResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The budget in force after an order, and before it, in millionths of a yuan."""
+class BudgetResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The budget in force after an order, and before it, in millionths of a yuan.
+
+    `stops`: it was lowered to what is spent already, or to less, so nothing more is sent.
+    """
 
     campaign: str
     budget_micro_yuan: int
     was_micro_yuan: int
+    stops: bool = False
 
 
 class FailBackResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,7 +239,18 @@ async def budget_campaign(session: Session, campaign: str, budget: str, *, by: s
         record = Budgeted(campaign=campaign, budget=amount, at_ms=now_ms(), by=by or os_user())
         key = b"%b!%b" % (control_key(record), secrets.token_hex(8).encode())
         await (await session.log()).append(CAMPAIGNS.name, 0, [Entry(key, encode(record))])
-    return BudgetResult(campaign=campaign, budget_micro_yuan=amount, was_micro_yuan=was)
+    stops = amount < was and await _is_spent(session, campaign, amount)
+    return BudgetResult(campaign=campaign, budget_micro_yuan=amount, was_micro_yuan=was, stops=stops)
+
+
+async def _is_spent(session: Session, campaign: str, amount: int) -> bool:
+    """Whether that much is spent already; False if unknown, because the order may not depend on the results."""
+    from dispatcher.service.reports.spend import campaign_spend  # other orders need no numpy
+
+    try:
+        return (await campaign_spend(session, campaign)).cost_micro_yuan >= amount
+    except DispatcherError:
+        return False
 
 
 async def fail_back_campaign(session: Session, campaign: str, *, on: bool = True, by: str = "") -> FailBackResult:

@@ -97,9 +97,10 @@ async def _hours(visit: Visit, campaign: str, by: str) -> str:
 
 async def _budget(visit: Visit, campaign: str, by: str) -> str:
     done = await budget_campaign(visit.session, campaign, visit.form.get("budget", "").strip(), by=by)
-    return _("The budget is {budget} now; it was {before}.").format(
+    now = _("The budget is {budget} now; it was {before}.").format(
         budget=yuan(done.budget_micro_yuan), before=yuan(done.was_micro_yuan)
     )
+    return now + _(" That much is spent already: sending stops now.") if done.stops else now
 
 
 async def _close(visit: Visit, campaign: str, by: str) -> str:
