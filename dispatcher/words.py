@@ -75,6 +75,7 @@ WORDS: Final = {
     # waves
     "under way": N_("under way"),
     "released": N_("released"),
+    "not released": N_("not released"),
     "halted": N_("halted"),
     # where a code comes from, and where a number on the suppression list comes from
     "report": N_("report"),

@@ -51,6 +51,7 @@ def test_a_campaign_is_halted_and_released_by_name(folder: Path) -> None:
     found = printed("campaign", "show", "may")
     assert (found["held"]["why"], found["wave_table"]["halted"], found["waves"]["released"]) == ("halted", 1, 1)
     assert found["wave_table"]["waves"][0]["decision"]["by_person"] is True
+    assert [wave["state"] for wave in found["wave_table"]["waves"]][1:] == ["not released", "not released"]
     assert said("campaign", "release", "may") == 'campaign "may": waves up to 2 are released.'
     assert printed("campaign", "release", "may")["released"] == 3
     assert 'all 3 waves of "may" are released' in said("campaign", "release", "may", code=2)

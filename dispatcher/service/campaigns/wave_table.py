@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # listing campaigns needs no numpy
     from dispatcher.core.waves.requests import WaveCounts
     from dispatcher.core.waves.sequential import Learnt
 
-WaveWord = Literal["waiting", "under way", "released", "halted"]
+WaveWord = Literal["not released", "under way", "released", "halted"]
 
 
 class WaveRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +137,7 @@ _PPM: Final = 1_000_000
 
 
 def _row(counts: WaveCounts, standing: WaveStanding) -> WaveRow:
-    state: WaveWord = "waiting"
+    state: WaveWord = "not released"
     if counts.wave == standing.halted:
         state = "halted"
     elif counts.wave < standing.released or (counts.wave == standing.released and standing.needs_text):

@@ -126,7 +126,7 @@ async def test_a_wave_that_fails_too_much_halts_the_campaign_and_a_person_releas
         assert (shown.status, shown.held and shown.held.why) == ("held", "halted")
         assert shown.wave_table is not None
         assert [(row.state, row.sent, row.failed) for row in shown.wave_table.waves] == [
-            ("halted", 100, 50), ("waiting", 0, 0), ("waiting", 0, 0),
+            ("halted", 100, 50), ("not released", 0, 0), ("not released", 0, 0),
         ]  # fmt: skip
         assert (await release_wave(session, "may", by="ann")).released == 2
     await lane.sends(2, at_ms, failed=0.0, reported=0.5)
