@@ -46,7 +46,7 @@ def test_a_campaign_of_200_000_is_run_from_its_list_to_its_follow_up_by_the_brow
     say_when(visitor, page)
     launch(visitor, page)
 
-    # watched, paused, halted in a wave, released
+    # watched, paused, halted in its first wave, released
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Paused.")
     expect(page.locator("#live .badge").first).to_have_text("paused")
@@ -58,6 +58,7 @@ def test_a_campaign_of_200_000_is_run_from_its_list_to_its_follow_up_by_the_brow
     expect(page.locator("#live .badge").first).to_have_text("held")
     agrees_with_the_ledger(page, working)
     visitor.shoot("campaign-halted-en")
+    working.conduct()
     page.get_by_role("button", name="Release the next wave").click()
     expect(page.locator("#live .badge").first).to_have_text("finished")
     visitor.shoot("campaign-finished-en")

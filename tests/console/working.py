@@ -34,7 +34,10 @@ VENDOR = {
 
 
 class Working(Served):
-    """Made with the URL of its log and the rate of its one account, in messages per second."""
+    """Made with the URL of its log and the rate of its one account, in messages per second.
+
+    Waves are not judged, and so the next one is not released by itself, before `conduct`.
+    """
 
     def __init__(self, folder: Path, log_url: str, *, per_s: int) -> None:
         self._folder = folder
@@ -71,8 +74,16 @@ class Working(Served):
             return self.site
 
         self.web = await serve(self.config, self.log, [remembered, open_pushes])
-        for start in (start_results, start_lanes, start_campaigns):
+        for start in (start_results, start_lanes):
             self._roles.append(await start(self.config, self.log))
+
+    def conduct(self) -> None:
+        """Start the role that judges waves."""
+
+        async def start() -> None:
+            self._roles.append(await start_campaigns(self.config, self.log))
+
+        self.run(start)
 
     async def _stop(self) -> None:
         await self.web.close()
