@@ -139,6 +139,16 @@ def test_a_draft_that_awaits_approval_cannot_be_launched_from_its_page(guarded: 
     assert 'action="/campaigns/own/approve"' not in ann.get("/campaigns/own").body
 
 
+def test_who_approves_a_draft_sees_when_it_starts(guarded: Served) -> None:
+    guarded.run(lambda: draft(guarded.session, _drafted_by_ann("later", 3)))
+    before = Asking(guarded, "arno").get("/campaigns/later").body
+    assert "Scheduled for" not in before
+    Asking(guarded, "ann").send("/campaigns/later/schedule", ("start", "2030-01-01T09:00"))
+    after = Asking(guarded, "arno").get("/campaigns/later").body
+    assert "Scheduled for 2030-01-01 09:00 by ann." in after
+    assert "/campaigns/later/approve" in after
+
+
 def test_a_mistake_without_its_form_stands_above_the_draft(guarded: Served) -> None:
     guarded.run(lambda: draft(guarded.session, _drafted_by_ann("small", 2)))
     page = Asking(guarded, "ann").send("/campaigns/small/approve")

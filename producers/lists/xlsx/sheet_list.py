@@ -88,9 +88,10 @@ class SheetList:
         for code, (stored, sent) in list(self._unfollowed.items())[:EXAMPLES_MAX]:
             yield f'the format "{code}" is not followed: {stored} is sent as "{sent}", not as the spreadsheet shows it'
         if self._unsaved:
+            have = "formula has" if self._unsaved == 1 else "formulas have"
             yield (
-                f"{self._unsaved:,} formulas have no result in the file: open it in a spreadsheet, save it, "
-                "and launch it again"
+                f"{self._unsaved:,} {have} no result in the file: open it in a spreadsheet, "
+                "save it, and launch it again"
             )
 
     # --- which sheet -------------------------------------------------------------------------------------------------

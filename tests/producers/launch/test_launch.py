@@ -302,7 +302,7 @@ async def test_a_list_without_numbers_is_refused(log, numbers, sentence):
 
 async def test_a_workbook_whose_numbers_are_formulas_without_results_says_so(log):
     content = packed(sheet=sheet(row(1, cell("A1", "手机号", STR)) + row(2, '<c r="A2"><f>B2</f></c>'))).getvalue()
-    with pytest.raises(InputError, match=r"none of 1 rows is a mobile number \(1 empty; 1 formulas have no result in"):
+    with pytest.raises(InputError, match=r"none of 1 rows is a mobile number \(1 empty; 1 formula has no result in"):
         await launched(log, content)
 
 

@@ -226,7 +226,7 @@ def test_a_format_that_is_not_followed_and_a_formula_without_a_result_are_noted(
     assert [row for table in found.tables([1]) for row in table.frame.rows()] == [(A, "0.5"), (B, None)]
     notes = " ".join(found.notes)
     assert 'the format "# ?/?" is not followed: 0.5 is sent as "0.5"' in notes
-    assert "1 formulas have no result in the file" in notes
+    assert "1 formula has no result in the file" in notes
 
 
 def book(**sheets: Sequence[Sequence[object]]) -> io.BytesIO:
