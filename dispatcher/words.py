@@ -271,6 +271,13 @@ def reason(text: str) -> str:
     return chinese.reason(text)
 
 
+def state_meaning(found: Any) -> str:
+    """What the code of a number's state in a campaign means, of anything with the fields of `NumberInCampaign`."""
+    if current_language() == ENGLISH or not found.code:
+        return str(found.meaning)
+    return code_meaning(found.vendor, "report" if found.reported_ms is not None else "submit", found.code)
+
+
 def meaning(row: Any) -> str:
     """The meaning of a code, of anything with `meaning` and `chinese`."""
     words: str = row.chinese if current_language() != ENGLISH and row.chinese else row.meaning

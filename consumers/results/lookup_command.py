@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dispatcher.i18n import ENGLISH, _, current_language
+from dispatcher.i18n import _
 from dispatcher.terminal.options import columns, config_option, console, folding, json_option, print_json
 from dispatcher.wording import clock, printable
-from dispatcher.words import carrier, code_meaning, reason, word
+from dispatcher.words import carrier, reason, state_meaning, word
 
 if TYPE_CHECKING:
     from dispatcher.service.carriers import NumberCarrier
@@ -63,7 +63,7 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
                 each.campaign,
                 _state(each),
                 each.code,
-                _explained(each),
+                state_meaning(each),
                 each.account,
                 each.vendor_id,
                 clock(each.submitted_ms) if each.submitted_ms else "",
@@ -88,13 +88,6 @@ def lookup(number: str, config: str | None, as_json: bool) -> None:
 
 def _line(line: int, name: str) -> str:
     return f"{name} {line:,}" if name else f"{line:,}"
-
-
-def _explained(each: NumberInCampaign) -> str:
-    """What the code means, in the language of the task."""
-    if current_language() == ENGLISH or not each.code:
-        return each.meaning
-    return code_meaning(each.vendor, "report" if each.reported_ms is not None else "submit", each.code)
 
 
 def _carrier(found: NumberCarrier) -> str:

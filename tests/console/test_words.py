@@ -18,11 +18,12 @@ from dispatcher.service.campaigns.hindrances import AccountStop
 from dispatcher.service.campaigns.orders.possible import possible_orders
 from dispatcher.service.campaigns.views import ShownCampaign
 from dispatcher.service.campaigns.wave_table import WaveTable
+from dispatcher.service.lookup import NumberInCampaign
 from dispatcher.service.people.words import ACTION_WORDS
 from dispatcher.store.meanings import EXPIRED_ADVICE
 from dispatcher.store.views import CampaignView, Failure, StreamDay, StreamView
 from dispatcher.vendors import registry
-from dispatcher.words import HOLD_MEANS, STATUS_MEANS, STOP_MEANS, TERM_MEANS, WORDS, stop_sentence, word
+from dispatcher.words import HOLD_MEANS, STATUS_MEANS, STOP_MEANS, TERM_MEANS, WORDS, state_meaning, stop_sentence, word
 from producers.api.routes import OPERATIONS
 from producers.console.pages.accounts import queued_why
 from producers.console.pages.campaign.showing import day_terms
@@ -220,3 +221,14 @@ def test_an_expired_message_is_said_by_the_dispatcher_and_not_by_the_vendor() ->
     assert said_by(expired) == "dispatcher"
     assert said_by(msgspec.structs.replace(expired, code="102")) == "answer to the submit"
     assert said_by(msgspec.structs.replace(expired, source="report")) == "report"
+
+
+def test_what_became_of_a_number_is_explained_in_the_language_of_the_page() -> None:
+    found = NumberInCampaign(
+        campaign="may", name="", state="failed", final=True, code="UNDELIV", meaning="not deliverable",
+        account="spring", vendor="batch-a", vendor_id="7", submitted_ms=1, reported_ms=2, launched_ms=0, parts=None,
+        parts_delivered=None,
+    )  # fmt: skip
+    assert state_meaning(found) == "not deliverable"
+    with language_is("zh"):
+        assert not state_meaning(found).isascii()

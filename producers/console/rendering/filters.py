@@ -16,7 +16,7 @@ from dispatcher.store.meanings import advice as advice_of
 from dispatcher.store.meanings import chinese_meaning
 from dispatcher.store.views import CampaignView, Failure
 from dispatcher.wording import shown_zone
-from dispatcher.words import CLASS_MEANS, STOP_MEANS, carrier, meaning, reason, stop_sentence, word
+from dispatcher.words import CLASS_MEANS, STOP_MEANS, carrier, meaning, reason, state_meaning, stop_sentence, word
 from producers.console.rendering.bars import BarPart, bar
 from producers.console.wording.deeds import deed
 from producers.console.wording.sentences import said
@@ -182,7 +182,22 @@ def _of_request(function: Callable[..., Any]) -> Callable[..., Any]:
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
     each.__name__: _of_request(each)
     for each in (
-        *(figure, rate, minute, second, yuan, duration, percent, word, class_means, carrier, reason, meaning, advice),
+        *(
+            figure,
+            rate,
+            minute,
+            second,
+            yuan,
+            duration,
+            percent,
+            word,
+            class_means,
+            carrier,
+            reason,
+            meaning,
+            advice,
+            state_meaning,
+        ),
         *(code_meaning, code_advice, said_by, basename, part_terms, bar_of, interval, finding, cell, said),
         *(stop_sentence, stop_word, deed, audited, lasts),
     )
