@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,14 @@ ACCOUNTS = {
     "autumn": BATCH,
 }
 CONFIG = parse({"account": ACCOUNTS}, "test.toml")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of this configuration lies in the working folder."""
+    monkeypatch.chdir(tmp_path)
+
+
 MOBILE, TELECOM = 13_800_000_000, 13_300_000_000
 NUMBERS = [*range(MOBILE, MOBILE + 6), *range(TELECOM, TELECOM + 4)]
 LONG = "长" * 140  # three parts of 67, or one of 140
