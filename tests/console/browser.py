@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from producers.console.arrival import LANGUAGE_COOKIE, SESSION_COOKIE, THEME_COOKIE
 from tests.console.served import Served
@@ -22,7 +22,7 @@ WIDE: Final = {"width": 1360, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
 REFUSED: Final = re.compile(r"^Failed to load resource: .* status of (400|401|403|410|422) ")
 """What Chromium itself notes when a form is refused: the page that says why has this status."""
-WAIT_MS: Final = 20_000
+WAIT_MS: Final = 60_000
 
 
 def chromium() -> str:
@@ -47,7 +47,7 @@ class Visitor:
             reduced_motion="reduce",
             color_scheme=looks.get("system", "light"),
         )
-        self.context.set_default_timeout(WAIT_MS)
+        self.waits(WAIT_MS)
         cookies = {
             LANGUAGE_COOKIE: looks.get("language", ""),
             THEME_COOKIE: looks.get("theme", ""),
@@ -59,6 +59,11 @@ class Visitor:
         self.page: Page = self.context.new_page()
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def waits(self, for_ms: float) -> None:
+        """From now on, actions and expectations of this window wait so long at most: a limit for slow machines."""
+        self.context.set_default_timeout(for_ms)
+        expect.set_options(timeout=for_ms)
 
     def go(self, path: str = "/") -> Page:
         """Open a path of the console."""

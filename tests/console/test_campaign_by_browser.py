@@ -37,9 +37,8 @@ def working(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Working]
 def test_a_campaign_of_200_000_is_run_from_its_list_to_its_follow_up_by_the_browser_alone(
     browser: Browser, working: Working, tmp_path: Path
 ) -> None:
-    expect.set_options(timeout=LONG_MS)
     visitor = Visitor(browser, working, "olga")
-    visitor.context.set_default_timeout(LONG_MS)
+    visitor.waits(LONG_MS)
     page = visitor.go("/new-campaign")
     give_list(visitor, page, tmp_path)
     write_text(visitor, page)
