@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import expect
@@ -43,6 +44,20 @@ def test_the_figures_change_by_themselves(visit, with_campaign):
     expect(page.get_by_role("row").filter(has_text="may")).to_contain_text("paused")
     with_campaign.run(lambda: control_campaign(with_campaign.session, "may", "resume", by="bob"))
     expect(page.get_by_role("row").filter(has_text="may")).to_contain_text("running")
+
+
+def test_they_change_also_if_the_script_for_events_comes_late(visit, with_campaign):
+    visitor = visit("vera")
+    page = visitor.page
+
+    def late(route):
+        time.sleep(1.0)
+        route.continue_()
+
+    page.route("**/hx-sse*", late)
+    with page.expect_request("**/overview/events"):
+        page.goto(visitor.served.url)
+    page.unroute("**/hx-sse*")
 
 
 def test_what_needs_attention_is_listed(visit, with_campaign):
