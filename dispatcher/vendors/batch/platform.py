@@ -17,13 +17,13 @@ from urllib.parse import quote
 import msgspec
 
 from dispatcher.core.lane.answers.verdict import UNREADABLE
-from dispatcher.core.messages.text import Split, not_carried
+from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
 from dispatcher.vendors.batch.agent import Agent
 from dispatcher.vendors.batch.pushes import REPORT_CODES, Junk, form_of, read_message, read_report
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifier
-from dispatcher.vendors.reading.text_checks import check_length
+from dispatcher.vendors.reading.text_checks import check_characters, check_length
 from dispatcher.vendors.seam.vendor import (
     Answer,
     Balance,
@@ -204,13 +204,7 @@ class BatchPlatform(HttpVendor, frozen=True, kw_only=True):
 
     def _form(self, text: str, message: Message, last: str) -> bytes:
         check_length(text, self.text_chars_max, ", or raise text_chars_max if the contract allows it")
-        if odd := not_carried(text, "utf-8"):
-            raise TextError(
-                "character {position} of the text is broken ({character!r}). Type it again.",
-                position=odd.position,
-                character=odd.character,
-                about="--text",
-            )
+        check_characters(text)
         extno, product = self.extno, self.product
         for name, value in message.options.items():
             if name == "extno":

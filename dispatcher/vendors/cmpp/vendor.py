@@ -19,12 +19,12 @@ from dispatcher.cmpp.pdus import VERSION_20, Deliver, Submit
 from dispatcher.cmpp.results import REPEATED
 from dispatcher.cmpp.submits import SubmitTemplate
 from dispatcher.cmpp.texts import CHARSETS, Coding, format_of
-from dispatcher.core.messages.text import Split, not_carried
+from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
 from dispatcher.vendors.cmpp.codes import CODES, LOGIN, REPORT_CODES
 from dispatcher.vendors.cmpp.deliveries import ReportLayout, read_delivery, read_report_frames
 from dispatcher.vendors.reading import forms
-from dispatcher.vendors.reading.text_checks import check_length
+from dispatcher.vendors.reading.text_checks import check_characters, check_length
 from dispatcher.vendors.seam.link import LinkVendor, Unreadable
 from dispatcher.vendors.seam.vendor import Codes, Kind, Limits, Message, ReportCodes, ReportRow, Secret, Verdict
 from schemas.records import Inbound, Reports
@@ -182,13 +182,7 @@ class Cmpp(LinkVendor, frozen=True, kw_only=True, tag="cmpp"):
                 known = ", ".join([self.extension, *_TIME_OPTIONS])
                 raise TextError('cmpp has no option "{name}" (it has {known}). Leave it out.', name=name, known=known)
         msg_fmt = format_of(text, self.coding)
-        if odd := not_carried(text, CHARSETS[msg_fmt]):
-            raise TextError(
-                "character {position} of the text is broken ({character!r}). Type it again.",
-                position=odd.position,
-                character=odd.character,
-                about="--text",
-            )
+        check_characters(text, CHARSETS[msg_fmt])
         parts = split(text, msg_fmt, self.ascii_bytes_max)
         count = parts.parts if isinstance(parts, TooLong) else len(parts)
         if isinstance(parts, TooLong) or count > self.parts_max:

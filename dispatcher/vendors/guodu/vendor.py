@@ -16,14 +16,14 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from dispatcher.core.lane.answers.verdict import UNREADABLE
-from dispatcher.core.messages.text import Split, not_carried
+from dispatcher.core.messages.text import Split
 from dispatcher.errors import TextError
 from dispatcher.vendors.guodu.codes import REPORT_CODES, MoFields
 from dispatcher.vendors.guodu.lenient_json import folded, parse, trimmed, word
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, url_encoded
 from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifier
-from dispatcher.vendors.reading.text_checks import check_length
+from dispatcher.vendors.reading.text_checks import check_characters, check_length
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
     Answer,
@@ -139,13 +139,7 @@ class Guodu(HttpVendor, frozen=True, kw_only=True, tag="guodu"):
         """The JSON up to and including `"DesMobile":"`. Options: `append_id`, `send_time`. Raises TextError."""
         text = message.text
         check_length(text, self.text_chars_max)
-        if odd := not_carried(text, "utf-8"):
-            raise TextError(
-                "character {position} of the text is broken ({character!r}). Type it again.",
-                position=odd.position,
-                character=odd.character,
-                about="--text",
-            )
+        check_characters(text)
         append_id, send_time = self.append_id, ""
         for name, value in message.options.items():
             if name == "append_id":

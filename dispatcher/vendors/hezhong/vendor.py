@@ -18,7 +18,7 @@ from dispatcher.vendors.hezhong.codes import CODES, OPERATOR_OK, REPORT_CODES
 from dispatcher.vendors.reading import forms
 from dispatcher.vendors.reading.escapes import TextForm, pushed_text, url_encoded
 from dispatcher.vendors.reading.identifiers import ID_CHARS_MAX, identifier
-from dispatcher.vendors.reading.text_checks import check_length
+from dispatcher.vendors.reading.text_checks import check_characters, check_length
 from dispatcher.vendors.reading.unreadable import Unreadable
 from dispatcher.vendors.seam.vendor import (
     Answer,
@@ -139,13 +139,7 @@ class Hezhong(HttpVendor, frozen=True, kw_only=True, tag="hezhong"):
                 position=lost.position,
                 about="--text",
             )
-        if broken := not_carried(text, "utf-8"):
-            raise TextError(
-                "character {position} of the text is broken ({character!r}). Type it again.",
-                position=broken.position,
-                character=broken.character,
-                about="--text",
-            )
+        check_characters(text)
         for name, value in message.options.items():
             if name != "sub":
                 raise TextError('hezhong has no option "{name}" (it has sub). Leave it out.', name=name)

@@ -1,8 +1,8 @@
-"""The checks of a text that all vendors share: it is not empty, and it is short enough."""
+"""The checks of a text that vendors share: it is not empty, it is short enough, and every character is whole."""
 
 from __future__ import annotations
 
-from dispatcher.core.messages.text import units
+from dispatcher.core.messages.text import not_carried, units
 from dispatcher.errors import TextError
 
 
@@ -18,5 +18,16 @@ def check_length(text: str, chars_max: int, cure: str = "") -> None:
             max=chars_max,
             over=length - chars_max,
             cure=cure,
+            about="--text",
+        )
+
+
+def check_characters(text: str, charset: str = "utf-8") -> None:
+    """Raises TextError for half a surrogate pair, or for another character that `charset` cannot encode."""
+    if broken := not_carried(text, charset):
+        raise TextError(
+            "character {position} of the text is broken ({character!r}). Type it again.",
+            position=broken.position,
+            character=broken.character,
             about="--text",
         )
