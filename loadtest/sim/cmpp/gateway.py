@@ -510,13 +510,13 @@ class Gateway:
         if delivery.pdu is not None:
             return delivery.pdu.pack(sequence)
         row = delivery.row
-        book, as_sent = self.ledger, self.switches.prefix == "none"
+        as_sent = self.switches.prefix == "none"
         number = b"13800138000"
         if row >= 0:
-            number = book.number_as_sent(row) if as_sent else book.number_of(row)
+            number = self.ledger.number_as_sent(row) if as_sent else self.ledger.number_of(row)
         status = self.ledger.statuses[delivery.status]
         origin = self.ledger.origins[self.ledger.origin[row]] if row >= 0 else ledger.NO_ORIGIN
-        if self.switches.report_body != bulk.REPORT_BYTES or self.switches.prefix != "none":
+        if self.switches.report_body != bulk.REPORT_BYTES or not as_sent:
             return self.report_pdu(delivery.own_id, delivery.reported_id, number, status, origin).pack(sequence)
         template = self._report_template
         if template.key != (key := (status, self.clock.stamp14()[:12], origin)):

@@ -231,7 +231,7 @@ class Phones:
         octets = self._octets(wanted, charset)
         bits = switches.mo_reference_bits
         size = SINGLE_BYTES if len(octets) <= SINGLE_BYTES else PART_BYTES[bits]
-        cuts = _cuts(octets, size, charset) or [b""]
+        cuts = _cuts(octets, size, charset)
         reference = next(self._references) & ((1 << bits) - 1)
         made = []
         for number, content in enumerate(cuts, 1):
@@ -261,10 +261,10 @@ class Phones:
 def _cuts(octets: bytes, size: int, charset: str) -> list[bytes]:
     """Parts of at most `size` octets; no character lies across two of them."""
     cuts = []
-    while octets:
-        whole = codecs.getincrementaldecoder(charset)("replace")
-        whole.decode(octets[:size])
-        end = len(octets[:size]) - len(whole.getstate()[0]) if len(octets) > size else len(octets)
+    while len(octets) > size:
+        decoder = codecs.getincrementaldecoder(charset)("replace")
+        decoder.decode(octets[:size])
+        end = size - len(decoder.getstate()[0])  # what the decoder holds begins a character
         cuts.append(octets[:end])
         octets = octets[end:]
-    return cuts
+    return [*cuts, octets]
