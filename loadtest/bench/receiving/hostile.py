@@ -32,7 +32,7 @@ from dispatcher.config.file import load
 from dispatcher.log.opening import open_log
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.service.session import Session
-from loadtest.bench.harness import figure
+from loadtest.bench.harness import cpu_s, figure
 from loadtest.sim.process import SimClient, spawn
 from producers.launch.api import launch
 
@@ -147,17 +147,11 @@ async def launch_campaign(config: Path, recipients: int = 4_000_000) -> None:
 
 async def measured_window(url: str, pid: int, vendor: SimClient, window_s: float) -> Window:
     """The lane, the dispatcher's CPU and good pushes for this long."""
-    before, cpu_s, began_s = await _sent(vendor), _cpu_s(pid), time.perf_counter()
+    before, used_s, began_s = await _sent(vendor), cpu_s(pid), time.perf_counter()
     kept, fresh = await _good_pushes(url, began_s + window_s)
     sent = await _sent(vendor) - before
     took_s = time.perf_counter() - began_s
-    return Window(sent / took_s, (_cpu_s(pid) - cpu_s) / took_s, kept, fresh)
-
-
-def _cpu_s(pid: int) -> float:
-    """The CPU seconds that the process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return Window(sent / took_s, (cpu_s(pid) - used_s) / took_s, kept, fresh)
 
 
 async def _sent(vendor: SimClient) -> int:
