@@ -20,6 +20,7 @@ from dispatcher.config.mistakes import plain
 from dispatcher.config.small_files import read_toml
 from dispatcher.errors import ConfigError, InputError
 from dispatcher.i18n import N_, _
+from dispatcher.sentences import Sentence
 from dispatcher.terminal.options import config_option, json_option
 from dispatcher.terminal.questions import ask, given_secret
 from dispatcher.vendors.batch.agent import Agent, NewUser, add_user, delete_user, recharge
@@ -200,7 +201,7 @@ def _agent(config: Config, name: str) -> tuple[HttpVendor, Agent]:
     """The account and its agent's credentials. Raises ConfigError, with what to add."""
     vendor = config.accounts.get(name)
     if vendor is None:
-        known = ", ".join(sorted(config.accounts)) or "none"
+        known = ", ".join(sorted(config.accounts)) or Sentence("none")
         raise ConfigError(
             'account "{name}" is not in {path} (accounts there: {known}).', name=name, path=config.path, known=known
         )

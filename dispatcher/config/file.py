@@ -38,6 +38,7 @@ from dispatcher.core.carriers import CARRIER_WORDS
 from dispatcher.core.opt_out import WORDS, OptOutWords
 from dispatcher.core.schedule.hours import Hours, HoursBroken, hours_of
 from dispatcher.errors import ConfigError
+from dispatcher.sentences import Sentence
 from dispatcher.vendors import registry
 from dispatcher.vendors.seam.vendor import HttpVendor, Secret, Vendor
 from dispatcher.wording import show_times_in
@@ -236,7 +237,7 @@ class Config(Places, frozen=True, kw_only=True):
         try:
             return self.callbacks[name]
         except KeyError:
-            known = ", ".join(sorted(self.callbacks)) or "none"
+            known = ", ".join(sorted(self.callbacks)) or Sentence("none")
             raise ConfigError(
                 'callback "{name}" is not in {path} (callbacks there: {known}). '
                 "Add [callbacks.{name}], or name one of those.",
@@ -263,7 +264,7 @@ class Config(Places, frozen=True, kw_only=True):
         try:
             return self.accounts[name]
         except KeyError:
-            known = ", ".join(sorted(self.accounts)) or "none"
+            known = ", ".join(sorted(self.accounts)) or Sentence("none")
             raise ConfigError(
                 'account "{name}" is not in {path} (accounts there: {known}). '
                 "Add [account.{name}], or name one of those.",

@@ -17,6 +17,7 @@ import msgspec
 from dispatcher.config.places import table_of
 from dispatcher.core.carriers import CARRIER_WORDS, Carrier
 from dispatcher.errors import ConfigError
+from dispatcher.sentences import Sentence
 
 DEFAULT: Final = "default"
 WEIGHT_MAX: Final = 1_000
@@ -194,7 +195,7 @@ def _shares(value: object, where: str, accounts: Collection[str]) -> Shares:
         )
     for account, weight in found.items():
         if account not in accounts:
-            known = ", ".join(sorted(accounts)) or "none"
+            known = ", ".join(sorted(accounts)) or Sentence("none")
             raise ConfigError(
                 '{where}: there is no account "{account}" (accounts there: {known}).',
                 where=where,

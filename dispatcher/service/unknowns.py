@@ -185,7 +185,7 @@ def chosen(found: Sequence[UnknownRequest], campaign: str, names: Collection[str
     known = {request.name: request for request in found}
     strange = [name for name in names if name not in known]
     if strange:
-        there = f"{', '.join(list(known)[:5])}{', …' if len(known) > 5 else ''}" or "none"
+        there = f"{', '.join(list(known)[:5])}{', …' if len(known) > 5 else ''}" or Sentence("none")
         raise UserError(
             'chunk {chunk} of "{campaign}" is not unknown (unknown there: {there}).',
             chunk=strange[0],

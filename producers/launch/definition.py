@@ -26,6 +26,7 @@ from dispatcher.core.money.amounts import micro_yuan
 from dispatcher.core.schedule.hours import ALWAYS
 from dispatcher.errors import ConfigError, TextError, UserError
 from dispatcher.os_user import os_user
+from dispatcher.sentences import Sentence
 from dispatcher.service.campaigns.launching import LaunchRequest
 from dispatcher.vendors.seam.vendor import Message, Vendor, options_for
 from dispatcher.vendors.text_check import check_text
@@ -400,7 +401,7 @@ def _route(config: Config, route: Sequence[str]) -> tuple[dict[str, Vendor], Rou
                 'account "{name}" is in the route twice. Name each account once.', name=name, about="--route"
             )
         if config.routes and name not in config.accounts and name not in config.unset:
-            known, routes = ", ".join(sorted(config.accounts)) or "none", ", ".join(sorted(config.routes))
+            known, routes = ", ".join(sorted(config.accounts)) or Sentence("none"), ", ".join(sorted(config.routes))
             raise ConfigError(
                 'account "{name}" is not in {path} (accounts there: {known}; routes: {routes}). '
                 "Add [account.{name}], or name one of those.",

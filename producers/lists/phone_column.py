@@ -334,7 +334,7 @@ class _Sample:
                 "({columns}). Put each number on a line of its own, or say which "
                 "column is meant.",
                 label=self._label,
-                columns=", ".join(f"column {each + 1}" for each in surplus),
+                columns=joined(Sentence("column {number}", number=each + 1) for each in surplus),
                 about="--column",
                 do="Name it with {about}.",
             )

@@ -44,6 +44,7 @@ from dispatcher.errors import LogDamaged, LogError, StoreError, UserError
 from dispatcher.log.batch_on_log import batch_on_log
 from dispatcher.log.campaigns_feed import read_campaigns
 from dispatcher.log.port import Log
+from dispatcher.sentences import Sentence
 from dispatcher.service.campaigns.views import view_in
 from dispatcher.service.carriers import ported_numbers
 from dispatcher.service.session import Session
@@ -109,7 +110,7 @@ async def report_spend(session: Session, wanted: SpendWanted) -> SpendReport:
     _check(wanted)
     for account in wanted.top_ups:
         if account not in session.config.accounts:
-            known = ", ".join(sorted(session.config.accounts)) or "none"
+            known = ", ".join(sorted(session.config.accounts)) or Sentence("none")
             raise UserError(
                 '{about}: account "{account}" is not in {path} (accounts there: {known}).',
                 account=account,
