@@ -21,10 +21,12 @@ def test_the_sign_in_page_has_no_serious_fault(visit, theme):
 def test_a_person_signs_in_goes_where_they_wanted_and_signs_out(visit):
     visitor = visit()
     page = visitor.go("/people")
+    expect(page.get_by_label("Name")).to_be_focused()
     page.get_by_label("Name").fill("ann")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("The name or the password is wrong.")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_title("People · dispatcher")

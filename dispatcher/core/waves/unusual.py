@@ -20,7 +20,7 @@ from dispatcher.core.waves.sequential import Learnt, Peak, log_evidence
 ALPHA: Final = 0.005
 """The share of healthy campaigns that are found unusual by mistake."""
 FAILED_MIN: Final = 10
-"""Fewer failures are nobody's business, however unlikely they are."""
+"""Fewer failures are not reported, however unlikely they are."""
 
 
 class UnusualRate(msgspec.Struct, frozen=True, kw_only=True):

@@ -100,7 +100,7 @@ async def _budget(visit: Visit, campaign: str, by: str) -> str:
     now = _("The budget is {budget} now; it was {before}.").format(
         budget=yuan(done.budget_micro_yuan), before=yuan(done.was_micro_yuan)
     )
-    return now + _(" That much is spent already: sending stops now.") if done.stops else now
+    return _("{now} That much is spent already: sending stops now.", now=now) if done.stops else now
 
 
 async def _close(visit: Visit, campaign: str, by: str) -> str:
