@@ -20,7 +20,7 @@ from dispatcher.core.campaigns import Campaign
 from dispatcher.core.messages.template import Template, parse
 from dispatcher.core.numbers import normalise
 from dispatcher.core.streams.hidden_codes import packed
-from dispatcher.core.streams.keys import digest
+from dispatcher.core.streams.keys import KEEP_MS_MAX, digest
 from dispatcher.core.streams.routing import account_of
 from dispatcher.core.streams.segments import APPENDED_MAX, StreamKey
 from dispatcher.core.wire_number import to_wire
@@ -47,7 +47,7 @@ OWN_TEXT: Final = "{text}"
 """The text of a stream without one: its messages have texts of their own."""
 
 EXPIRES_AFTER_S_MAX: Final = 7 * 86_400
-KEYS_KEPT_S_MAX: Final = 30 * 86_400
+KEYS_KEPT_S_MAX: Final = KEEP_MS_MAX // 1000
 
 
 class StreamRequest(msgspec.Struct, frozen=True, kw_only=True):

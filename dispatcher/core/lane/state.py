@@ -22,7 +22,7 @@ from dispatcher.core.lane.moves.handover import Handovers
 from dispatcher.core.money.budget import cost_of
 from dispatcher.core.ownership import Ownership
 from dispatcher.core.ranges import Ranges, both, total, without
-from dispatcher.core.streams.keys import KnownKeys
+from dispatcher.core.streams.keys import KEEP_MS_MAX, KnownKeys
 from dispatcher.core.streams.segments import Segment, StreamKey, job_of, placed, stream_of
 from schemas.records import (
     AnyRecord,
@@ -362,11 +362,12 @@ class LaneState:
                     if job.doubted and (job.job is None or job.job.then or job.job.moved)
                 )
             ),
-            streams=tuple(self._stream(of, segment) for of, segment in self.segments.items()),
+            streams=tuple(self._stream(of, segment, at_ms) for of, segment in self.segments.items()),
         )
 
-    def _stream(self, of: StreamKey, segment: Segment) -> StreamState:
+    def _stream(self, of: StreamKey, segment: Segment, at_ms: int) -> StreamState:
         known = self.keys[of]
+        known.forget(at_ms - KEEP_MS_MAX)  # also of an idle stream: the log deletes old pages
         return StreamState(
             *of,
             job=segment.job,

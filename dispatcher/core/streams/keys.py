@@ -23,6 +23,9 @@ PAGE: Final = 4_096
 AGE_MS: Final = 6 * 3_600_000
 """Columns are merged only within such a time, so that old ones can be dropped: a key is known for up to this longer."""
 
+KEEP_MS_MAX: Final = 30 * 86_400_000
+"""No stream keeps its keys longer."""
+
 Digests = NDArray[np.uint64]
 
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from dispatcher.core.lane.state import TRANSITIONS, ChunkState, LaneBroken, LaneState
 from dispatcher.core.ownership import Ownership
+from dispatcher.core.streams.keys import AGE_MS, KEEP_MS_MAX, KnownKeys
+from dispatcher.core.streams.segments import Segment
 from schemas.codec import decode, encode
 from schemas.records import (
     AnyRecord,
@@ -27,6 +29,7 @@ from schemas.records import (
     Owned,
     Resolved,
     Run,
+    StreamKeys,
     Why,
 )
 
@@ -493,3 +496,14 @@ def test_reading_records_again_changes_nothing(seed, repeats):
         if again < len(records):
             state.apply(again, records[again])
     assert plain(state) == expected
+
+
+def test_a_checkpoint_names_no_page_of_keys_that_the_log_may_have_deleted():
+    state, stream, newest_ms = LaneState(), ("spring", "codes", "a"), 10 * AGE_MS
+    page = StreamKeys(
+        account="spring", campaign="codes", attempt="a", first=0, keys=(7).to_bytes(8, "little"), newest_ms=newest_ms
+    )
+    state.segments[stream] = Segment(0, 1, 0)
+    state.keys[stream] = KnownKeys.load(1, 1, newest_ms, b"", [(5, page)])
+    assert state.checkpoint("me", newest_ms + KEEP_MS_MAX).streams[0].pages == ((5, newest_ms),)
+    assert state.checkpoint("me", newest_ms + KEEP_MS_MAX + AGE_MS).streams[0].pages == ()

@@ -134,7 +134,7 @@ def is_refused_form(answer: Raw) -> bool:
     """Whether the form was not read: a page of its own, or the page it came from that will say so."""
     says = re.search(rb"Set-Cookie: dispatcher_says=\"?([\w=-]+)", answer.head)
     if answer.status == 303 and says is not None:
-        return json.loads(base64.urlsafe_b64decode(says[1])) == ["bad", FORM_TOO_OLD]
+        return bool(json.loads(base64.urlsafe_b64decode(says[1])) == ["bad", FORM_TOO_OLD])
     return answer.status == 403
 
 

@@ -43,8 +43,8 @@ def keys_are_known_only_within_their_page(patch: MonkeyPatch) -> None:
 def a_checkpoint_forgets_what_repeats_a_key(patch: MonkeyPatch) -> None:
     original = LaneState._stream
 
-    def stream(self: LaneState, of: Any, segment: Any) -> Any:
-        return msgspec.structs.replace(original(self, of, segment), repeated=())
+    def stream(self: LaneState, of: Any, segment: Any, at_ms: int) -> Any:
+        return msgspec.structs.replace(original(self, of, segment, at_ms), repeated=())
 
     patch.setattr(LaneState, "_stream", stream)
 
