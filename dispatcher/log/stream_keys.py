@@ -4,9 +4,9 @@ A session that appends knows what it appended itself. What was appended before i
 keys as the lane's last checkpoint has them, and the messages on `jobs` since then. The rule is the lane's own
 (core/streams/keys.py), so what is known here is what the lane would leave out.
 
-Weak spot: a key that another process appended since the last look is not known; the lane leaves its repeat out. A
+Weak spots: a key that another process appended since the last look is not known; the lane leaves its repeat out. A
 message is searched by the time of its page of keys, so one whose appender's clock is more than SKEW_MS off the log's
-is known and not found.
+is known and not found; nor is one that was read more than PLACES_MAX messages ago, after the first look.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from dispatcher.core.numbers import decode
 from dispatcher.core.streams.keys import Digests, KnownKeys
 from dispatcher.core.streams.segments import StreamKey, stream_of
+from dispatcher.errors import LogDamaged
 from dispatcher.log.port import Log
 from dispatcher.log.records import record_of
 from schemas.records import Appended, Checkpoint, StreamKeys
@@ -106,18 +107,28 @@ class StreamKeysFeed:
             return 0
         record = record_of(await self._log.fetch(LANES.name, self._partition, checkpoint), LANES.name)
         if not isinstance(record, Checkpoint):
-            return 0
+            raise LogDamaged(
+                "lanes/{partition}: offset {offset} is no checkpoint. Is this the right log?",
+                partition=self._partition,
+                offset=checkpoint,
+            )
         for state in record.streams:
             if (state.account, state.campaign, state.attempt) == self._stream:
-                pages = []
-                for offset, _ in state.pages:
-                    page = record_of(await self._log.fetch(LANES.name, self._partition, offset), LANES.name)
-                    assert isinstance(page, StreamKeys)
-                    pages.append((offset, page))
-                    self._pages.append((page.newest_ms, np.frombuffer(page.keys, "<u8").astype(np.uint64)))
+                pages = [(offset, await self._page(offset)) for offset, _ in state.pages]
                 self._known = KnownKeys.load(state.next, state.first, state.newest_ms, state.tail, pages)
-                self._pages.append((state.newest_ms, np.frombuffer(state.tail, "<u8").astype(np.uint64)))
+                columns = [(page.newest_ms, page.keys) for _, page in pages] + [(state.newest_ms, state.tail)]
+                self._pages = [(at_ms, np.frombuffer(keys, "<u8").astype(np.uint64)) for at_ms, keys in columns]
         return record.inbox
+
+    async def _page(self, offset: int) -> StreamKeys:
+        page = record_of(await self._log.fetch(LANES.name, self._partition, offset), LANES.name)
+        if not isinstance(page, StreamKeys):
+            raise LogDamaged(
+                "lanes/{partition}: offset {at} is no page of keys. Is this the right log?",
+                partition=self._partition,
+                at=offset,
+            )
+        return page
 
     def _add(self, offset: int, record: Appended) -> None:
         if offset < self._known.next:
